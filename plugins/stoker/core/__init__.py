@@ -1,0 +1,1 @@
+"""Pure decisions and records. Standard library only: no Airflow, no network, no clock of its own."""

@@ -1,0 +1,97 @@
+"""The form in which records are stored: canonical JSON and SHA-256.
+
+``FORMAT`` is the one integer that says how everything in a store is laid out. To change the layout: raise it, keep
+the old reader in ``core/old/``, freeze a small store of the old format under ``tests/format/``, and say in the changelog
+what happens to existing stores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, NoReturn
+
+from stoker.errors import TamperedRecord, UnknownFormat
+
+FORMAT = 1
+
+MAX_RECORD_BYTES = 8 * 1024 * 1024
+"""Records larger than this are refused unread: none of ours comes near it."""
+
+MAX_DEPTH = 64
+
+
+def canonical(value: Any) -> bytes:
+    """The one JSON text of a value: sorted keys, no spaces, UTF-8.
+
+    :raises ValueError: for NaN and infinities, which JSON does not have.
+    :raises TypeError: for anything that is not JSON.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def sha256(data: bytes) -> str:
+    """The SHA-256 of the bytes, as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest(value: Any) -> str:
+    """The SHA-256 of a value's canonical JSON."""
+    return sha256(canonical(value))
+
+
+def parse(data: bytes, what: str) -> dict[str, Any]:
+    """Read a stored record strictly.
+
+    :param data: the stored bytes.
+    :param what: the name of the record, for the error message.
+    :raises TamperedRecord: when it is not a JSON object that this project could have written: broken, too large, too
+        deep, with NaN or with a key twice.
+    :raises UnknownFormat: when its ``format`` is newer than :data:`FORMAT`.
+    """
+    if len(data) > MAX_RECORD_BYTES:
+        raise TamperedRecord(f"{what} must be at most {MAX_RECORD_BYTES} bytes; it has {len(data)}.", record=what)
+    try:
+        value = json.loads(data, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+        _check_depth(value, MAX_DEPTH)
+    except (ValueError, RecursionError) as error:
+        raise TamperedRecord(f"{what} must be one JSON object as Stoker writes it; {error}.", record=what) from error
+    if not isinstance(value, dict):
+        raise TamperedRecord(f"{what} must be a JSON object; it is a {type(value).__name__}.", record=what)
+    check_format(value, what)
+    return value
+
+
+def check_format(record: dict[str, Any], what: str) -> None:
+    """Refuse a record of a format that this version cannot know.
+
+    :raises UnknownFormat: when the record is newer.
+    :raises TamperedRecord: when it has no valid format number.
+    """
+    found = record.get("format")
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise TamperedRecord(f"{what} must carry a format number from 1; it carries {found!r}.", record=what)
+    if found > FORMAT:
+        raise UnknownFormat(
+            f"{what} has format {found}; this Stoker knows formats up to {FORMAT}. Upgrade Stoker to read it.",
+            record=what,
+        )
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands in it twice")
+    return result
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} stands in it")
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if left == 0:
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH}")
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for child in children:
+        _check_depth(child, left - 1)

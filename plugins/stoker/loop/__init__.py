@@ -1,0 +1,1 @@
+"""Policies read from files, and what turns single steps into a loop."""

@@ -1,0 +1,1 @@
+"""Thin adapters: Airflow in, one engine step, a reference out."""

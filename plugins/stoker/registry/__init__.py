@@ -1,0 +1,1 @@
+"""Models on top of bytes: a commit log, versions, aliases, audit."""

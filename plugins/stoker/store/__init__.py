@@ -1,0 +1,1 @@
+"""Bytes with one conditional write: create this key if it does not exist."""

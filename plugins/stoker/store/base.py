@@ -1,0 +1,70 @@
+"""The protocol that every store fulfils, and the guarantees that the rest of Stoker builds on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class ObjectStore(Protocol):
+    """A flat space of keys, each written once.
+
+    Keys are ``/``-separated ASCII paths built by :mod:`stoker.store.layout` and nowhere else. What every implementation guarantees (and
+    :mod:`stoker.store.checks` proves):
+
+    * **Create if absent.** Of any number of concurrent ``create`` calls on one key exactly one succeeds; the others raise
+      :class:`~stoker.errors.AlreadyExists`, and nothing is ever replaced. A call whose own bytes already lie under the key succeeds, so a call that is repeated after a
+      lost reply finds out that it had won. Callers make bytes unique (a write id inside) where winning matters.
+    * **All or nothing.** A reader sees a whole object or none; a crash in mid-write leaves none.
+    * **Durable.** When ``create`` returns, the object survives a power cut.
+    * **Read your writes**, from any process, at once; ``keys`` included.
+    * **Three outcomes.** Success; an error after which nothing landed; or :class:`~stoker.errors.CommitStateUnknown`, after which
+      nobody may clean up.
+
+    Nothing replaces or appends. Only the retention sweep deletes, through ``delete_swept``.
+    """
+
+    @property
+    def uri(self) -> str:
+        """The root, such as ``s3://bucket/prefix`` or ``file:///var/lib/stoker``, without a trailing slash."""
+        ...
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write a new object.
+
+        :raises AlreadyExists: when the key holds other bytes.
+        :raises StoreNotWritable: when the store is read-only, full or closed to us; nothing landed.
+        :raises StoreUnavailable: when the store failed and nothing landed.
+        :raises CommitStateUnknown: when it may have landed.
+        """
+        ...
+
+    def create_from_file(self, key: str, path: Path) -> None:
+        """As :meth:`create`, for content too large to hold in memory."""
+        ...
+
+    def read(self, key: str) -> bytes:
+        """The whole object.
+
+        :raises NotFound: when there is none.
+        :raises StoreUnavailable: when the store failed.
+        """
+        ...
+
+    def read_to_file(self, key: str, path: Path) -> None:
+        """As :meth:`read`, into a local file that must not exist yet."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether the key holds an object."""
+        ...
+
+    def keys(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        """All keys that begin with ``prefix`` and sort after ``after``, in ascending order of their code points."""
+        ...
+
+    def delete_swept(self, key: str) -> None:
+        """Remove an object that retention gave up. No error when it is gone already."""
+        ...

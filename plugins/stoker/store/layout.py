@@ -1,0 +1,96 @@
+"""Every key in a store is built here.
+
+::
+
+    blobs/<2>/<sha256>                               every document, model, report and data file, by its content
+    datasets/<dataset>/<stage>/<partition>/<20 digits>.json   which snapshot a partition means; the highest number counts
+    training/<fingerprint>/<20 digits>.json          which candidate a training fingerprint gave
+    models/<model>/log/<20 digits>.json              the commit log; writing entry N+1 is the commit
+    models/<model>/checkpoints/<20 digits>.json      folded state after that entry; derived
+    models/<model>/versions/<n>/manifest.json        a version's manifest with the place of its entry; derived
+    models/<model>/keys/<sha256>.json                which entry an idempotency key or fingerprint gave; derived
+
+Names must have passed :mod:`stoker.core.names` before they come here; digests are checked here.
+"""
+
+from __future__ import annotations
+
+import re
+
+from stoker.core.names import check_name, check_partition, check_version
+from stoker.errors import CorruptArtifact
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_NUMBER_WIDTH = 20
+
+
+def numbered(prefix: str, number: int) -> str:
+    """The key of entry ``number`` (from 1) under a prefix; such keys sort in the order of their numbers."""
+    return f"{prefix}{number:0{_NUMBER_WIDTH}d}.json"
+
+
+def number_of(key: str) -> int:
+    """The number in a key that :func:`numbered` built.
+
+    :raises ValueError: when the key is not of that form.
+    """
+    return int(key.rsplit("/", 1)[-1].removesuffix(".json"))
+
+
+def check_digest(digest: str) -> str:
+    """Return the digest when it is one.
+
+    :raises CorruptArtifact: unless it is 64 lower-case hexadecimal digits.
+    """
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise CorruptArtifact(f"A digest must be 64 hexadecimal digits; got {ascii(digest)[:80]}.")
+    return digest
+
+
+def blob(sha256: str) -> str:
+    """The key of the bytes with this digest."""
+    check_digest(sha256)
+    return f"blobs/{sha256[:2]}/{sha256}"
+
+
+def partitions(dataset: str, stage: str) -> str:
+    """The prefix of all partitions of a dataset in a stage (``raw``, ``ok``)."""
+    return f"datasets/{check_name(dataset, 'dataset')}/{check_name(stage, 'stage')}/"
+
+
+def partition(dataset: str, stage: str, partition: str) -> str:
+    """The prefix of the numbered pointers of one partition."""
+    return f"{partitions(dataset, stage)}{check_partition(partition)}/"
+
+
+def training(fingerprint: str) -> str:
+    """The prefix of the numbered pointers of one training fingerprint."""
+    return f"training/{check_digest(fingerprint)}/"
+
+
+MODELS = "models/"
+
+
+def model(name: str) -> str:
+    """The prefix of everything of one model."""
+    return f"{MODELS}{check_name(name, 'model')}/"
+
+
+def log(name: str) -> str:
+    """The prefix of a model's commit log."""
+    return f"{model(name)}log/"
+
+
+def checkpoints(name: str) -> str:
+    """The prefix of a model's checkpoints."""
+    return f"{model(name)}checkpoints/"
+
+
+def version_manifest(name: str, version: int) -> str:
+    """The key of the derived copy of a version's manifest."""
+    return f"{model(name)}versions/{check_version(version)}/manifest.json"
+
+
+def key_index(name: str, digest: str) -> str:
+    """The key of the derived index entry of an idempotency key, by the SHA-256 of that key."""
+    return f"{model(name)}keys/{check_digest(digest)}.json"

@@ -1,0 +1,1 @@
+"""Pages and JSON behind Airflow's own login."""
