@@ -69,7 +69,7 @@ class InvalidName(UsageError):
     """A model, alias, dataset or partition name breaks the naming rules."""
 
 
-class ConfigurationError(UsageError):
+class ConfigurationError(UsageError, ValueError):
     """A setting, connection or policy file is missing or contradicts itself."""
 
 

@@ -6,7 +6,7 @@
     datasets/<dataset>/<stage>/<partition>/<20 digits>.json   which snapshot a partition means; the highest number counts
     training/<fingerprint>/<20 digits>.json          which candidate a training fingerprint gave
     models/<model>/log/<20 digits>.json              the commit log; writing entry N+1 is the commit
-    models/<model>/checkpoints/<20 digits>.json      folded state after that entry; derived
+    models/<model>/checkpoints/<20 digits>.json      folded state after an entry; derived; numbered downwards, the newest sorts first
     models/<model>/versions/<n>/manifest.json        a version's manifest with the place of its entry; derived
     models/<model>/keys/<sha256>.json                which entry an idempotency key or fingerprint gave; derived
 
@@ -22,6 +22,7 @@ from stoker.errors import CorruptArtifact
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NUMBER_WIDTH = 20
+_LAST_NUMBER = 10**_NUMBER_WIDTH - 1
 
 
 def numbered(prefix: str, number: int) -> str:
@@ -84,6 +85,19 @@ def log(name: str) -> str:
 def checkpoints(name: str) -> str:
     """The prefix of a model's checkpoints."""
     return f"{model(name)}checkpoints/"
+
+
+def checkpoint(name: str, seq: int) -> str:
+    """The key of the checkpoint after entry ``seq``. Counting down, so that the newest is the first key of a listing."""
+    return numbered(checkpoints(name), _LAST_NUMBER - seq)
+
+
+def checkpoint_seq(key: str) -> int:
+    """The entry whose checkpoint a key of :func:`checkpoint` is.
+
+    :raises ValueError: when the key is not of that form.
+    """
+    return _LAST_NUMBER - number_of(key)
 
 
 def version_manifest(name: str, version: int) -> str:

@@ -1,0 +1,406 @@
+"""Train a model on a stored dataset: one candidate document with everything that is needed to judge it later."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
+
+from stoker.core import wire
+from stoker.core.records import Reference, StoredFile
+from stoker.engines import baselines, metrics, splitting, tuning
+from stoker.engines.environment import code_version, environment, thread_limit
+from stoker.engines.estimators import (
+    EstimatorSource,
+    build_estimator,
+    dotted,
+    find_source,
+    json_safe,
+    resolved_params,
+)
+from stoker.engines.frames import store_table, to_frame
+from stoker.engines.golden import golden_rows
+from stoker.engines.persistence import dump_model
+from stoker.engines.prediction import predict
+from stoker.engines.training_rows import TrainingData, describe_task, load, resolve_columns, resolve_dataset
+from stoker.errors import AlreadyExists, ModelError, StokerError, UnsuitableData, UsageError
+from stoker.store import layout
+from stoker.store.base import ObjectStore
+from stoker.store.documents import get_document, put_bytes, put_document
+
+log = logging.getLogger(__name__)
+
+CACHES = ("auto", "off", "refresh")
+
+_MAX_POINTERS = 20  # tries to write the next pointer while others write theirs
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train, apart from the rows."""
+
+    target: str
+    features: tuple[str, ...] | None
+    id_columns: tuple[str, ...]
+    time_column: str | None
+    history: int | str | None
+    split: str
+    test_size: float
+    search: str | None
+    param_grid: Mapping[str, Any] | None
+    search_iterations: int
+    cv: int
+    scoring: str | None
+    random_state: int
+
+
+def train(
+    store: ObjectStore,
+    *,
+    dataset: Reference,
+    estimator: Callable[..., Any] | str,
+    estimator_params: Mapping[str, Any] | None = None,
+    target: str,
+    features: Sequence[str] | None = None,
+    id_columns: Sequence[str] = (),
+    time_column: str | None = None,
+    history: int | str | None = None,
+    split: str = "auto",
+    test_size: float = 0.2,
+    search: str | None = None,
+    param_grid: Mapping[str, Any] | None = None,
+    search_iterations: int = 10,
+    cv: int = 5,
+    scoring: str | None = None,
+    random_state: int = 0,
+    cache: str = "auto",
+    max_threads: int | None = None,
+    trusted: Iterable[str] = (),
+) -> Reference:
+    """Train, hold rows out, and store the candidate.
+
+    The same inputs give the same predictions, and with ``cache="auto"`` the very same candidate without training again.
+
+    :param store: where datasets lie and candidates go.
+    :param dataset: a reference of kind ``dataset`` or ``validation``.
+    :param estimator: a function that returns an unfitted scikit-learn estimator, or its dotted path.
+    :param estimator_params: keyword arguments of that function.
+    :param target: the column to predict.
+    :param features: the columns to predict from; all but target, time and ids without it.
+    :param id_columns: columns that only name a row.
+    :param time_column: the column with the time of a row; the dataset's own without it.
+    :param history: how many earlier partitions of the same dataset and stage are trained on as well, or ``"all"``. The holdout always
+        comes from the given partition, so that a champion trained on history alone has never seen it.
+    :param split: ``time``, ``stratified``, ``random``, or ``auto``: by time when there is a time column.
+    :param test_size: share of the partition that is held out, between 0 and 1.
+    :param search: ``grid``, ``random``, ``halving``, or ``None`` for the parameters as they are.
+    :param param_grid: parameter name to list of values.
+    :param search_iterations: trials of a random search.
+    :param cv: folds of a search; in the order of time when the split is.
+    :param scoring: a metric or a scorer of scikit-learn that the search maximises.
+    :param random_state: the one seed of everything; a whole number.
+    :param cache: ``auto``: take the stored candidate of the same fingerprint; ``refresh``: train and store the next one; ``off``:
+        train, and remember nothing.
+    :param max_threads: threads of the numeric libraries; those that the process may use without it.
+    :param trusted: types beyond Stoker's own list that the model may hold.
+    :returns: a reference of kind ``candidate``.
+    :raises UsageError: when an argument is wrong.
+    :raises DataValidationFailed: when the validation let no rows through.
+    :raises UnsuitableData: when these rows cannot be trained on. Nothing is stored then.
+    :raises ModelError: when the estimator cannot be built, fitted or stored, or predicts NaN. Nothing is stored then.
+    """
+    recipe = Recipe(
+        target=target,
+        features=None if features is None else tuple(features),
+        id_columns=tuple(id_columns),
+        time_column=time_column,
+        history=history,
+        split=split,
+        test_size=test_size,
+        search=search,
+        param_grid=param_grid,
+        search_iterations=search_iterations,
+        cv=cv,
+        scoring=scoring,
+        random_state=random_state,
+    )
+    _check(recipe, cache, max_threads)
+    given = resolve_dataset(store, dataset, history)
+    source = find_source(estimator)
+    unfitted = build_estimator(source, estimator_params or {}, random_state)
+    tuning.check_search(search, param_grid, unfitted, search_iterations, cv)
+    columns = resolve_columns(given.documents, target, recipe.features, recipe.id_columns, time_column)
+    fingerprint = _fingerprint(given.documents, source, unfitted, columns, recipe)
+    known = _cached(store, fingerprint) if cache == "auto" else None
+    if known is not None:
+        log.info("Nothing to train: candidate %s has the same fingerprint %s.", known[0][:12], fingerprint[:12])
+        return _reference(store, *known, cached=True)
+    with threadpool_limits(thread_limit(max_threads)):
+        data = load(store, given, columns)
+        document = _train(store, given, data, source, unfitted, recipe, tuple(trusted))
+    document["fingerprint"] = fingerprint
+    digest = put_document(store, document)
+    if cache != "off":
+        digest, document = _point(store, fingerprint, digest, document, keep_first=cache == "auto")
+    return _reference(store, digest, document, cached=False)
+
+
+def _check(recipe: Recipe, cache: str, max_threads: int | None) -> None:
+    if isinstance(recipe.random_state, bool) or not isinstance(recipe.random_state, int) or recipe.random_state < 0:
+        raise UsageError(f"random_state must be a whole number from 0, so that training can be repeated; got {recipe.random_state!r}.")
+    if isinstance(recipe.test_size, bool) or not 0 < recipe.test_size < 1:
+        raise UsageError(f"test_size must be a share between 0 and 1; got {recipe.test_size!r}.")
+    if recipe.split not in splitting.KINDS:
+        raise UsageError(f"split must be one of {', '.join(splitting.KINDS)}; got {recipe.split!r}.")
+    if cache not in CACHES:
+        raise UsageError(f"cache must be one of {', '.join(CACHES)}; got {cache!r}.")
+    if max_threads is not None and max_threads < 1:
+        raise UsageError(f"max_threads must be at least 1; got {max_threads}.")
+
+
+def _train(
+    store: ObjectStore,
+    given: Any,
+    data: TrainingData,
+    source: EstimatorSource,
+    estimator: Any,
+    recipe: Recipe,
+    trusted: tuple[str, ...],
+) -> dict[str, Any]:
+    """Everything between reading and the candidate document. Files are stored only after all that can fail has passed."""
+    columns = data.columns
+    task = describe_task(estimator, data.current[columns.target], columns.target)
+    kind = splitting.resolve_kind(recipe.split, time_column=columns.time, task=task)
+    scoring = metrics.scorer_name(recipe.scoring, task)
+    parts = splitting.split_rows(
+        kind,
+        data.current[columns.target].to_numpy(),
+        data.current[columns.time] if columns.time else None,
+        test_size=recipe.test_size,
+        random_state=recipe.random_state,
+    )
+    rows = data.training_rows(parts)
+    frame, y = rows.frame, rows.y
+    _check_rows(frame, y, data.current[columns.target].to_numpy()[parts.holdout], task)
+    log.info("Training on %d rows of %d partitions, holding out %d.", len(y), len(given.documents), len(parts.holdout))
+
+    started = time.perf_counter()
+    cv = splitting.folds(kind, task, recipe.cv, recipe.random_state)
+    model, trials = _fit(estimator, frame, y, cv, scoring, recipe)
+    seconds = time.perf_counter() - started
+    log.info("Fitted %s in %.1f s, %.0f rows/s.", type(model).__name__, seconds, len(y) / max(seconds, 1e-9))
+
+    classes = [] if task == metrics.REGRESSION else json_safe(model.classes_)
+    held_out = to_frame(data.current_table.take(pa.array(parts.holdout)).select(list(columns.features)))
+    output = predict(model, held_out, task=task, classes=classes)
+    files = {"model.skops": dump_model(model, trusted=trusted)}
+    files["training_rows.npy"] = _npy(rows.hashes)
+    files["golden.parquet"] = golden_rows(
+        data.current_table.take(pa.array(parts.holdout)).select(list(columns.features)), output, recipe.random_state
+    )
+    for name, baseline in baselines.fit_baselines(frame, y, task=task, random_state=recipe.random_state).items():
+        files[f"baseline_{name}.skops"] = dump_model(baseline)
+
+    stored = {name: _stored(put_bytes(store, content)) for name, content in files.items()}
+    first = given.documents[-1]
+    holdout, _ = store_table(
+        store,
+        data.current_table.take(pa.array(parts.holdout)),
+        dataset=first["dataset"],
+        partition=first["partition"],
+        stage="holdout",
+        time_column=columns.time,
+        source=first["source"],
+        parent=given.digests[-1],
+    )
+    return {
+        "kind": "candidate",
+        "datasets": list(given.digests),
+        "validations": list(given.validations),
+        "dataset_name": first["dataset"],
+        "partition": first["partition"],
+        "holdout": holdout,
+        "estimator": {"source": source.name, "source_sha256": source.sha256, "class": dotted(type(model))},
+        "params": resolved_params(model),
+        "target": columns.target,
+        "features": [{"name": name, "type": columns.types[name]} for name in columns.features],
+        "task": task,
+        "classes": classes,
+        "time_column": columns.time,
+        "hashed_columns": list(data.current_table.column_names),
+        "split": {
+            "kind": kind,
+            "test_size": recipe.test_size,
+            "boundary": None if parts.boundary is None else parts.boundary.isoformat(),
+        },
+        "search": None if recipe.search is None else {"kind": recipe.search, "cv": recipe.cv, "trials": trials},
+        "scoring": scoring,
+        "random_state": recipe.random_state,
+        "files": stored,
+        "signature": {
+            "inputs": [{"name": name, "type": columns.types[name]} for name in columns.features],
+            "output": {"name": columns.target, "type": columns.types[columns.target], "classes": classes},
+        },
+        "environment": environment(),
+        "code": code_version(source.file),
+        "rows": {"train": len(y), "holdout": len(parts.holdout)},
+        "training": {"seconds": round(seconds, 3), "rows_per_second": round(len(y) / max(seconds, 1e-9), 1)},
+    }
+
+
+def _fit(
+    estimator: Any, frame: pd.DataFrame, y: metrics.Array, cv: Any, scoring: str, recipe: Recipe
+) -> tuple[Any, list[dict[str, Any]]]:
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default")
+            fitted = _fit_or_search(estimator, frame, y, cv, scoring, recipe)
+    except (StokerError, MemoryError):
+        raise
+    except Exception as error:  # user code and library code alike
+        raise ModelError(
+            f"The estimator must be fitted on {len(frame)} rows of {list(frame)}; it raised {type(error).__name__}: "
+            f"{str(error)[:400]}"
+        ) from error
+    for text in sorted({f"{warning.category.__name__}: {warning.message}"[:300] for warning in caught}):
+        log.warning("While fitting: %s", text)
+    return fitted
+
+
+def _fit_or_search(
+    estimator: Any, frame: pd.DataFrame, y: metrics.Array, cv: Any, scoring: str, recipe: Recipe
+) -> tuple[Any, list[dict[str, Any]]]:
+    if recipe.search is None:
+        return estimator.fit(frame, y), []
+    return tuning.search_params(
+        recipe.search,
+        estimator,
+        frame,
+        y,
+        param_grid=recipe.param_grid or {},
+        iterations=recipe.search_iterations,
+        cv=cv,
+        scoring=scoring,
+        random_state=recipe.random_state,
+    )
+
+
+def _check_rows(frame: pd.DataFrame, y: metrics.Array, held_out: metrics.Array, task: str) -> None:
+    empty = [name for name in frame if frame[name].isna().all()]
+    if empty:
+        raise UnsuitableData(
+            f"Every feature needs a value in some training row; {', '.join(empty)} has none. Leave it out of features."
+        )
+    if task == metrics.REGRESSION:
+        return
+    classes = set(y.tolist())
+    if len(classes) < 2:
+        raise UnsuitableData(
+            f"The training rows must hold at least two classes; all {len(y)} have {ascii(next(iter(classes)))}. Train on more rows, "
+            "or another split."
+        )
+    unseen = sorted(set(held_out.tolist()) - classes, key=str)
+    if unseen:
+        raise UnsuitableData(
+            f"Every class of the held-out rows must occur in the training rows; {unseen} does not. Add history, or use "
+            "split='stratified'."
+        )
+
+
+def _fingerprint(
+    documents: Sequence[Mapping[str, Any]], source: EstimatorSource, estimator: Any, columns: Any, recipe: Recipe
+) -> str:
+    made_with = environment()
+    return wire.digest(
+        {
+            "data": [document["data_id"] for document in documents],
+            "source": [source.name, source.sha256],
+            "class": dotted(type(estimator)),
+            "params": resolved_params(estimator),
+            "target": columns.target,
+            "features": list(columns.features),
+            "time_column": columns.time,
+            "split": [recipe.split, recipe.test_size],
+            "search": [recipe.search, json_safe(recipe.param_grid), recipe.search_iterations, recipe.cv],
+            "scoring": recipe.scoring,
+            "random_state": recipe.random_state,
+            "python": made_with["python"].rsplit(".", 1)[0],
+            "packages": {name: made_with["packages"][name] for name in ("sklearn", "numpy", "pandas")},
+        }
+    )
+
+
+def _cached(store: ObjectStore, fingerprint: str) -> tuple[str, dict[str, Any]] | None:
+    """The newest candidate of a fingerprint, if everything that it names is still there."""
+    keys = list(store.keys(layout.training(fingerprint)))
+    if not keys:
+        return None
+    digest = wire.parse(store.read(keys[-1]), f"The training pointer {keys[-1]}")["candidate"]
+    if not store.exists(layout.blob(digest)):
+        return None
+    document = get_document(store, digest, "candidate")
+    if not store.exists(layout.blob(document["holdout"])):
+        return None
+    holdout = get_document(store, document["holdout"], "dataset")
+    files = [file["sha256"] for file in (*document["files"].values(), holdout["file"])]
+    return (digest, document) if all(store.exists(layout.blob(file)) for file in files) else None
+
+
+def _point(
+    store: ObjectStore, fingerprint: str, digest: str, document: dict[str, Any], *, keep_first: bool
+) -> tuple[str, dict[str, Any]]:
+    """Let the fingerprint mean this candidate. With ``keep_first`` the candidate of somebody faster is taken instead."""
+    prefix = layout.training(fingerprint)
+    pointer = wire.canonical({"format": wire.FORMAT, "kind": "training", "fingerprint": fingerprint, "candidate": digest})
+    for _ in range(_MAX_POINTERS):
+        number = max((layout.number_of(key) for key in store.keys(prefix)), default=0) + 1
+        if keep_first and (known := _cached(store, fingerprint)) is not None:
+            return known
+        try:
+            store.create(layout.numbered(prefix, number), pointer)
+        except AlreadyExists:
+            continue
+        return digest, document
+    raise AlreadyExists(
+        f"The training {fingerprint[:12]} must hold still for one write; others wrote {_MAX_POINTERS} times. Run it again."
+    )
+
+
+def _reference(store: ObjectStore, digest: str, document: Mapping[str, Any], *, cached: bool) -> Reference:
+    return Reference(
+        kind="candidate",
+        uri=f"{store.uri}/{layout.blob(digest)}",
+        digest=digest,
+        verdict="pass",
+        summary={
+            "cached": cached,
+            "class": document["estimator"]["class"],
+            "dataset": document["dataset_name"],
+            "partition": document["partition"],
+            "task": document["task"],
+            "rows_train": document["rows"]["train"],
+            "rows_holdout": document["rows"]["holdout"],
+            "features": len(document["features"]),
+            "fingerprint": document["fingerprint"],
+            "seconds": 0.0 if cached else document["training"]["seconds"],
+        },
+    )
+
+
+def _npy(hashes: metrics.Array) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.unique(hashes), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _stored(file: StoredFile) -> dict[str, Any]:
+    return {"sha256": file.sha256, "size": file.size}

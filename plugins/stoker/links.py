@@ -1,0 +1,28 @@
+"""Links from a task in Airflow's UI to what it wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperatorLink
+from airflow.sdk.execution_time.xcom import XCom
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+    from airflow.sdk.types import TaskInstanceKey
+
+
+class VerdictLink(BaseOperatorLink):
+    """From a Stoker task to the document with its verdict, in Stoker's pages.
+
+    Airflow asks for the link in the task's own process, when the task ends, and stores the answer.
+    """
+
+    name = "Verdict"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """A root-relative address, or nothing when the task returned no reference."""
+        reference: Any = XCom.get_value(key="return_value", ti_key=ti_key)
+        if not isinstance(reference, dict) or "digest" not in reference:
+            return ""
+        return f"/stoker/documents/{reference['digest']}"

@@ -1,0 +1,96 @@
+"""What all operators share: the connection, the way an error becomes a task state, and the verdict in the log."""
+
+from __future__ import annotations
+
+import importlib
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from stoker.core.records import Actor, Reference
+from stoker.errors import StokerError
+from stoker.links import VerdictLink
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from stoker.hooks.registry import StokerHook
+
+
+class StokerOperator(BaseOperator):
+    """The base of Stoker's operators.
+
+    The constructor only stores. ``execute`` loads what the step needs, runs it, and returns a reference of at most 8 KiB: ``{kind, uri, digest,
+    verdict, summary}``. A negative verdict, bad data or a wrong call fails the task at once, whatever ``retries`` says; a store that is out of reach
+    is retried as Airflow is told to.
+
+    :param stoker_conn_id: the connection that names the store. Default ``stoker_default``, which need not exist.
+    :param store: a store root that wins over the connection's, such as ``s3://bucket/prefix``.
+    """
+
+    template_fields: Sequence[str] = ("store", "stoker_conn_id")
+    operator_extra_links = (VerdictLink(),)
+    ui_color = "#fff4e5"
+    ui_fgcolor = "#5c2b00"
+
+    def __init__(self, *, stoker_conn_id: str = "stoker_default", store: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.stoker_conn_id = stoker_conn_id
+        self.store = store
+
+    @cached_property
+    def hook(self) -> StokerHook:
+        """The hook behind ``stoker_conn_id``; made when the task runs."""
+        from stoker.hooks.registry import StokerHook
+
+        return StokerHook(self.stoker_conn_id, store=self.store)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the step and return its reference.
+
+        :raises AirflowFailException: for every error that the same call would meet again.
+        """
+        try:
+            reference = self.step(context)
+        except StokerError as error:
+            if error.retryable:
+                raise
+            raise AirflowFailException(f"{type(error).__name__}: {error.message}") from error
+        self.log_verdict(reference)
+        return reference.to_xcom()
+
+    @abstractmethod
+    def step(self, context: Context) -> Reference:
+        """Do the work of this operator."""
+
+    def log_verdict(self, reference: Reference) -> None:
+        """One line for the outcome, one for each reason, and where the document lies."""
+        self.log.info("Verdict: %s", reference.verdict)
+        for reason in _reasons(reference.summary.get("reasons", ())):
+            self.log.info("  because: %s", reason)
+        self.log.info("Written to %s", reference.uri)
+
+
+def engine(name: str) -> Any:
+    """Load a module of :mod:`stoker.engines` by name, so that its heavy libraries are imported by tasks alone."""
+    return importlib.import_module(f"stoker.engines.{name}")
+
+
+def actor_of(context: Context) -> Actor:
+    """Who is behind a task: the person who triggered the run, else ``airflow``; and which task it is."""
+    run = context["dag_run"]
+    return Actor(user=getattr(run, "triggering_user_name", None) or "airflow", origin=task_key(context))
+
+
+def task_key(context: Context) -> str:
+    """The same text for every try of one task in one run, and for no other task."""
+    ti = context["ti"]
+    return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
+
+
+def _reasons(value: Any) -> Iterable[str]:
+    return [value] if isinstance(value, str) else list(value)

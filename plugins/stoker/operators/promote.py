@@ -1,0 +1,177 @@
+"""Moving an alias forward, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from stoker.core.names import parse_version
+from stoker.core.records import Reference
+from stoker.errors import UsageError
+from stoker.operators._base import StokerOperator, actor_of, engine, task_key
+from stoker.registry.changes import ANY
+from stoker.registry.registry import AliasMove, Registry
+from stoker.registry.versions import Version
+from stoker.store import layout
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+AS_EVALUATED = "as_evaluated"
+
+
+class PromoteModelOperator(StokerOperator):
+    """Point an alias at a version, provided that it still points where it is expected to.
+
+    One atomic write. When somebody else moved the alias in between, the task fails with what it points at now and nothing changes. A version whose gate did not
+    pass, or that was rolled back before, is refused. In a backfill the alias stays where it is, unless ``allow_backfill``.
+
+    :param name: the registered model.
+    :param version: what a register task returned, or a version number.
+    :param alias: ``champion`` by default. When it moves, ``previous`` follows with the version that it left.
+    :param expected_version: the version that the alias must point at; ``None``: it must not exist yet; ``"any"``: whatever it is; default ``"as_evaluated"``: the
+        version that the candidate was compared with.
+    :param require_verdict: refuse a version whose evaluation did not pass.
+    :param allow_backfill: move the alias in a backfill run as well.
+    :param reason: why, for the audit log.
+    """
+
+    template_fields: Sequence[str] = (
+        "name", "version", "alias", "expected_version", "reason", *StokerOperator.template_fields,
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        version: Any,
+        alias: str = "champion",
+        expected_version: int | str | None = AS_EVALUATED,
+        require_verdict: bool = True,
+        allow_backfill: bool = False,
+        reason: str = "passed its gate in {{ dag.dag_id }}",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+        self.version = version
+        self.alias = alias
+        self.expected_version = expected_version
+        self.require_verdict = require_verdict
+        self.allow_backfill = allow_backfill
+        self.reason = reason
+
+    def step(self, context: Context) -> Reference:
+        """Move the alias, and return a reference of kind ``alias``."""
+        if str(context["dag_run"].run_type) == "backfill" and not self.allow_backfill:
+            raise AirflowSkipException(f"A backfill does not move {self.name}@{self.alias}; pass allow_backfill=True to let it.")
+        registry = self.hook.registry
+        version = registry.version(self.name, _version_number(self.version))
+        expected = self.expected_version
+        move = registry.promote(
+            self.name,
+            version.number,
+            alias=self.alias,
+            expected_version=_as_evaluated(version) if expected == AS_EVALUATED else _expected(expected),
+            require_verdict=self.require_verdict,
+            actor=actor_of(context),
+            reason=self.reason,
+            idempotency_key=f"{task_key(context)}/{self.alias}/{version.number}",
+        )
+        return _reference(self.hook.registry, self.name, move)
+
+
+class RollbackModelOperator(StokerOperator):
+    """Point an alias back at an earlier version, and block the bad one.
+
+    One atomic write. The blocked version stays blocked: a loop that trains the very same model again cannot promote it. The version to go back to is loaded in a clean
+    process first. Trains nothing.
+
+    :param name: the registered model.
+    :param version: the version to go back to. Default: the newest earlier one that is not blocked.
+    :param alias: ``champion`` by default.
+    :param expected_version: the bad version that the alias must point at; default ``"any"``: whatever it is.
+    :param reason: why, for the audit log; required.
+    """
+
+    template_fields: Sequence[str] = (
+        "name", "version", "alias", "expected_version", "reason", *StokerOperator.template_fields,
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        reason: str,
+        version: Any = None,
+        alias: str = "champion",
+        expected_version: int | str | None = "any",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+        self.reason = reason
+        self.version = version
+        self.alias = alias
+        self.expected_version = expected_version
+
+    def step(self, context: Context) -> Reference:
+        """Move the alias back, and return a reference of kind ``alias``."""
+        store, trusted = self.hook.get_conn(), self.hook.settings.trusted_types
+        move = self.hook.registry.rollback(
+            self.name,
+            alias=self.alias,
+            to=_version_number(self.version) if self.version else None,
+            expected_version=_expected(self.expected_version),
+            actor=actor_of(context),
+            reason=self.reason,
+            idempotency_key=task_key(context),
+            verify=lambda version: engine("registration").verify_loads(store, version, trusted=trusted),
+        )
+        return _reference(self.hook.registry, self.name, move)
+
+
+def _version_number(value: Any) -> int:
+    if isinstance(value, str | int):
+        return parse_version(value)
+    number = Reference.from_xcom(value, "version").summary["version"]
+    return parse_version(number)
+
+
+def _expected(value: Any) -> Any:
+    """An expectation from a template field: a number, or the words ``any`` and ``none``."""
+    if value in (None, "", "none", "None"):
+        return None
+    if value == "any":
+        return ANY
+    if not isinstance(value, str | int):
+        raise UsageError(f"expected_version must be a version number, 'any' or 'none'; got {value!r}.")
+    return parse_version(value)
+
+
+def _as_evaluated(version: Version) -> Any:
+    """The opponent of the version's evaluation; without an evaluation there was none to expect."""
+    evaluation = version.manifest.get("evaluation")
+    return evaluation["baseline_version"] if evaluation else ANY
+
+
+def _reference(registry: Registry, name: str, move: AliasMove) -> Reference:
+    """The log entry that put the alias where it is."""
+    entry = next(iter(registry.history(name, after=move.seq - 1, limit=1)))
+    was = f"was version {move.previous}" if move.previous else "was unset"
+    return Reference(
+        kind="alias",
+        uri=f"{registry.store.uri}/{layout.numbered(layout.log(name), move.seq)}",
+        digest=entry.digest,
+        verdict="pass",
+        summary={
+            "name": name,
+            "alias": move.alias,
+            "version": move.version,
+            "previous": move.previous,
+            "changed": move.changed,
+            "reasons": [f"{name}@{move.alias} is version {move.version}; it {was}."],
+        },
+    )

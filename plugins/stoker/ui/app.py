@@ -1,0 +1,83 @@
+"""The web application under ``/stoker``: read-only pages over the registry. It never opens a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+
+from stoker.errors import IntegrityError, NotFound, StokerError, TransportError, UsageError
+from stoker.registry.registry import Registry
+from stoker.store.documents import get_document
+from stoker.ui.views import describe_model, list_models
+
+_HERE = Path(__file__).parent
+_SHOWN_VERSIONS = 50
+# Names and data values come from files that anybody may have written; nothing but our own style sheet may load.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
+
+
+def create_app(get_registry: Callable[[], Registry], *, dependencies: Sequence[Any] = ()) -> FastAPI:
+    """Build the application.
+
+    :param get_registry: returns the registry to show; called once a request.
+    :param dependencies: what every route stands behind. Empty means open to everybody, which is for tests.
+    """
+    app = FastAPI(title="Stoker", dependencies=list(dependencies), docs_url=None, redoc_url=None, openapi_url=None)
+    pages = Jinja2Templates(_HERE / "templates")
+    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+
+    @app.middleware("http")
+    async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await call_next(request)
+        response.headers.update(_HEADERS)
+        return response
+
+    @app.exception_handler(StokerError)
+    def show_error(request: Request, error: StokerError) -> Response:
+        return pages.TemplateResponse(request, "error.html", {"error": error}, status_code=_status(error))
+
+    @app.get("/", response_class=HTMLResponse)
+    def models(request: Request) -> Response:
+        return pages.TemplateResponse(request, "models.html", {"models": list_models(get_registry())})
+
+    @app.get("/models/{name}", response_class=HTMLResponse)
+    def model(request: Request, name: str) -> Response:
+        page = describe_model(get_registry(), name, limit=_SHOWN_VERSIONS)
+        return pages.TemplateResponse(request, "model.html", {"model": page})
+
+    @app.get("/documents/{digest}", response_class=HTMLResponse)
+    def document(request: Request, digest: str) -> Response:
+        found = get_document(get_registry().store, digest)
+        return pages.TemplateResponse(request, "document.html", {"digest": digest, "document": found})
+
+    return app
+
+
+def airflow_app() -> FastAPI:
+    """The application as the Airflow plugin mounts it: behind Airflow's login, over the default connection."""
+    from stoker.hooks.registry import StokerHook
+    from stoker.ui.auth import may_look
+
+    return create_app(lambda: StokerHook().registry, dependencies=may_look())
+
+
+def _status(error: StokerError) -> int:
+    if isinstance(error, NotFound):
+        return 404
+    if isinstance(error, UsageError):
+        return 400
+    if isinstance(error, TransportError):
+        return 503
+    return 500 if isinstance(error, IntegrityError) else 409

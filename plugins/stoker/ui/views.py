@@ -1,0 +1,53 @@
+"""What the pages show, as plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stoker.errors import NotFound
+from stoker.registry.registry import Registry
+from stoker.registry.versions import Version
+
+
+def list_models(registry: Registry) -> list[dict[str, Any]]:
+    """One row a model: its champion and how many versions there are."""
+    return [_model_row(registry, name) for name in registry.models()]
+
+
+def describe_model(registry: Registry, name: str, *, limit: int) -> dict[str, Any]:
+    """A model with its aliases and newest versions.
+
+    :param limit: how many versions at most.
+    :raises NotFound: when there is no such model.
+    """
+    state = registry.state(name)
+    if state.versions == 0:
+        raise NotFound(f"There must be a model {name!r}; there is none. Register a version first.")
+    aliases = registry.aliases(name)
+    versions = [
+        {**_version_row(version), "aliases": sorted(a for a, n in aliases.items() if n == version.number)}
+        for version in registry.versions(name, limit=limit)
+    ]
+    return {"name": name, "aliases": aliases, "versions": versions, "total": state.versions}
+
+
+def _model_row(registry: Registry, name: str) -> dict[str, Any]:
+    try:
+        champion = _version_row(registry.resolve(name))
+    except NotFound:
+        champion = None
+    return {"name": name, "versions": registry.state(name).versions, "champion": champion}
+
+
+def _version_row(version: Version) -> dict[str, Any]:
+    evaluation = version.manifest.get("evaluation") or {}
+    verdict = evaluation.get("verdict") or {"outcome": "not_configured", "reasons": ["It was not evaluated."]}
+    return {
+        "number": version.number,
+        "registered": version.time.strftime("%Y-%m-%d %H:%M UTC"),
+        "blocked": version.blocked,
+        "metrics": evaluation.get("metrics") or {},
+        "outcome": verdict["outcome"],
+        "reason": verdict["reasons"][0],
+        "evaluation": evaluation.get("digest"),
+    }
