@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -17,6 +16,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from stoker.engines.metrics import REGRESSION, Array
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +55,13 @@ def _sample(rows: int, random_state: int) -> Array:
 def _linear(frame: pd.DataFrame, task: str, random_state: int) -> Any:
     numbers = [name for name in frame if is_numeric_dtype(frame[name]) and not is_bool_dtype(frame[name])]
     words = [name for name in frame if is_bool_dtype(frame[name]) or frame[name].dtype == object]
-    columns = ColumnTransformer(
-        [
-            ("numbers", make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()), numbers),
-            ("words", OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=_MAX_CATEGORIES), words),
-        ]
-    )
+    columns = ColumnTransformer([
+        (
+            "numbers",
+            make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()),
+            numbers,
+        ),
+        ("words", OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=_MAX_CATEGORIES), words),
+    ])
     model = Ridge() if task == REGRESSION else LogisticRegression(max_iter=200, random_state=random_state)
     return make_pipeline(columns, model)

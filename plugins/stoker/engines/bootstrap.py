@@ -75,9 +75,7 @@ def weighted_metric(metric: Metric, y: Array, output: Output) -> Draws:
     return _one_by_one(metric, y, output)
 
 
-def _differences(
-    metric: Metric, y: Array, challenger: Output, champion: Output, n_boot: int, seed: int
-) -> Array:
+def _differences(metric: Metric, y: Array, challenger: Output, champion: Output, n_boot: int, seed: int) -> Array:
     first, second = (weighted_metric(metric, y, output) for output in (challenger, champion))
     generator = np.random.default_rng(seed)
     parts, done = [], 0

@@ -32,8 +32,8 @@ def type_name(arrow_type: Any) -> str:
 def canonical(table: pa.Table) -> pa.Table:
     """The same rows in the few types that Stoker stores.
 
-    Integers become int64; floats and decimals float64 with NaN as null; text and dictionaries large_string; dates and times of day with
-    a date timestamp[us, UTC], where a time without a zone is taken as UTC and digits below the microsecond are cut.
+    Integers become int64; floats and decimals float64 with NaN as null; text, times of day and dictionaries of text
+    large_string; dates and times with a date timestamp[us, UTC], where a time without a zone is taken as UTC and digits below the microsecond are cut.
     A column without a type, because all its cells are empty, keeps Arrow's ``null``. The order of rows and columns stays.
 
     :raises SchemaMismatch: when a column has another type, such as a list or bytes, or two columns share a name.
@@ -85,6 +85,8 @@ def _target(arrow_type: Any) -> Any:
     if types.is_floating(arrow_type) or types.is_decimal(arrow_type):
         return pa.float64()
     if types.is_string(arrow_type) or types.is_large_string(arrow_type) or types.is_string_view(arrow_type):
+        return pa.large_string()
+    if types.is_time(arrow_type):
         return pa.large_string()
     if types.is_timestamp(arrow_type) or types.is_date(arrow_type):
         return TIMESTAMP

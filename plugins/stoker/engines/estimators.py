@@ -115,7 +115,9 @@ def dotted(thing: Any) -> str:
 def _import(path: str) -> Any:
     module, _, name = path.rpartition(".")
     if not module:
-        raise UsageError(f"An estimator must be named by its dotted path, such as 'package.module.build'; got {path!r}.")
+        raise UsageError(
+            f"An estimator must be named by its dotted path, such as 'package.module.build'; got {path!r}."
+        )
     try:
         return getattr(importlib.import_module(module), name)
     except ImportError as error:
@@ -148,7 +150,9 @@ def _check_arguments(source: EstimatorSource, signature: inspect.Signature, argu
 
 def _check_estimator(estimator: Any, name: str) -> None:
     if isinstance(estimator, type):
-        raise ModelError(f"{name} must return an estimator; it returned the class {estimator.__name__}. Call it: add ().")
+        raise ModelError(
+            f"{name} must return an estimator; it returned the class {estimator.__name__}. Call it: add ()."
+        )
     if not (isinstance(estimator, BaseEstimator) and hasattr(estimator, "fit") and hasattr(estimator, "predict")):
         raise ModelError(
             f"{name} must return a scikit-learn estimator with fit and predict; it returned {ascii(estimator)[:120]} of type "
@@ -160,7 +164,9 @@ def _check_estimator(estimator: Any, name: str) -> None:
         return
     if not any(attribute.endswith("_") and not attribute.startswith("_") for attribute in vars(_last_step(estimator))):
         return  # an estimator that keeps no state counts as fitted in the eyes of scikit-learn
-    raise ModelError(f"{name} must return an unfitted estimator; it returned a fitted one. Leave fit to the training step.")
+    raise ModelError(
+        f"{name} must return an unfitted estimator; it returned a fitted one. Leave fit to the training step."
+    )
 
 
 def _last_step(estimator: Any) -> Any:

@@ -113,7 +113,8 @@ def row_hashes(table: pa.Table) -> npt.NDArray[np.uint64]:
     :param table: in canonical form.
     """
     columns = {name: _hashable(table.column(name)) for name in sorted(table.column_names)}
-    return pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy(dtype=np.uint64)
+    hashes = pd.util.hash_pandas_object(pd.DataFrame(columns), index=False)
+    return cast(npt.NDArray[np.uint64], hashes.to_numpy(dtype=np.uint64))
 
 
 def _typed(table: pa.Table) -> pa.Table:

@@ -188,7 +188,8 @@ def _brier_rows(y: Array, output: Output) -> Array:
 
 
 def _accuracy_rows(y: Array, output: Output) -> Array:
-    return (y == output.labels).astype(np.float64)
+    right: Array = (y == output.labels).astype(np.float64)
+    return right
 
 
 def _balanced_accuracy(y: Array, output: Output, weights: Array | None) -> float:

@@ -171,7 +171,9 @@ def _check_container(data: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as error:
-        raise CorruptArtifact(f"A model file must be a whole zip archive; {error}. Restore it from a backup.") from error
+        raise CorruptArtifact(
+            f"A model file must be a whole zip archive; {error}. Restore it from a backup."
+        ) from error
     unpacked = sum(member.file_size for member in members)
     schema = max((member.file_size for member in members if member.filename == "schema.json"), default=0)
     allowed = min(MAX_UNPACKED_BYTES, _FREE_BYTES + MAX_RATIO * len(data))
@@ -181,7 +183,9 @@ def _check_container(data: bytes) -> None:
         ("bytes of schema", schema, MAX_SCHEMA_BYTES),
     ):
         if found > limit:
-            raise CorruptArtifact(f"A model file must hold at most {limit} {what}; this one holds {found}. Do not load it.")
+            raise CorruptArtifact(
+                f"A model file must hold at most {limit} {what}; this one holds {found}. Do not load it."
+            )
 
 
 def _unstorable(estimator: Any, why: str) -> str:

@@ -33,7 +33,8 @@ def predict(model: Any, frame: pd.DataFrame, *, task: str, classes: Sequence[Any
 
 def encode(labels: Any, classes: Sequence[Any]) -> Array:
     """The position of each label in ``classes``; -1 for a label that is not there."""
-    return pd.Index(classes).get_indexer(np.asarray(labels))
+    codes: Array = pd.Index(classes).get_indexer(np.asarray(labels))
+    return codes
 
 
 def _predict(model: Any, frame: pd.DataFrame, task: str, classes: Sequence[Any]) -> Output:
@@ -49,7 +50,7 @@ def _predict(model: Any, frame: pd.DataFrame, task: str, classes: Sequence[Any])
     codes = encode(predicted, classes)
     if (codes < 0).any():
         raise ModelError(
-            f"A model must predict one of its classes {list(classes)}; it predicted {ascii(predicted[codes < 0][0])}."
+            f"A model must predict one of its classes {list(classes)}; it predicted {predicted[codes < 0][0]!a}."
         )
     scores, calibrated = _scores(model, frame)
     if scores is None:
@@ -69,4 +70,6 @@ def _scores(model: Any, frame: pd.DataFrame) -> tuple[Array | None, bool]:
 def _require_finite(values: Array) -> None:
     wrong = int(np.count_nonzero(~np.isfinite(values)))
     if wrong:
-        raise ModelError(f"A model must predict finite numbers; {wrong} of {values.size} are NaN or infinite.", nan=wrong)
+        raise ModelError(
+            f"A model must predict finite numbers; {wrong} of {values.size} are NaN or infinite.", nan=wrong
+        )

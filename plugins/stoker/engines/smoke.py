@@ -89,7 +89,7 @@ def smoke_test(
 def _ask(request: Mapping[str, Any], folder: str, timeout_seconds: float) -> dict[str, Any]:
     """Run the child and turn however it ends into an answer."""
     try:
-        done = subprocess.run(  # noqa: S603 - this very Python, with fixed arguments
+        done = subprocess.run(
             [sys.executable, "-P", "-m", "stoker.engines.smoke"],
             input=json.dumps(request).encode(),
             capture_output=True,
@@ -125,9 +125,9 @@ def _child_environment() -> dict[str, str]:
 
 
 def _judge(answer: Mapping[str, Any], max_latency_seconds: float) -> Verdict:
-    latency = answer.get("p95_seconds")
     if answer["smoke"] != "pass":
         return _failed(answer["smoke"], answer["sentence"])
+    latency = answer["p95_seconds"]
     if latency > max_latency_seconds:
         sentence = f"a batch took {latency:.2f} s (95th percentile); at most {max_latency_seconds:g} s are allowed"
         return _failed("slow", sentence, latency)
@@ -155,7 +155,7 @@ def main() -> None:
 
 
 def _limit(memory_bytes: int, cpu_seconds: int) -> None:
-    import resource  # noqa: PLC0415 - not on every system, and only for the child
+    import resource
 
     # Some systems refuse a limit of address space; the time limit of the parent holds there too.
     with contextlib.suppress(ValueError, OSError):
@@ -182,11 +182,11 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def _predict_golden(request: Mapping[str, Any]) -> dict[str, Any]:
     # Imported here so that the limits of this process already hold.
-    from stoker.engines.environment import differences, environment  # noqa: PLC0415
-    from stoker.engines.frames import to_frame  # noqa: PLC0415
-    from stoker.engines.golden import deviation, read_golden  # noqa: PLC0415
-    from stoker.engines.persistence import load_model  # noqa: PLC0415
-    from stoker.engines.prediction import predict  # noqa: PLC0415
+    from stoker.engines.environment import differences, environment
+    from stoker.engines.frames import to_frame
+    from stoker.engines.golden import deviation, read_golden
+    from stoker.engines.persistence import load_model
+    from stoker.engines.prediction import predict
 
     paths = {role: Path(request["folder"], role) for role in _FILES}
     for role, path in paths.items():
@@ -206,7 +206,10 @@ def _predict_golden(request: Mapping[str, Any]) -> dict[str, Any]:
     away = deviation(expected, output)
     if not away <= PARITY:  # also refuses NaN
         sentence = f"predictions differ by up to {away:g} from those at training time; at most {PARITY:g} is allowed"
-        return {"smoke": "parity", "sentence": " ".join((sentence, *differences(request["environment"], environment())))}
+        return {
+            "smoke": "parity",
+            "sentence": " ".join((sentence, *differences(request["environment"], environment()))),
+        }
     return {
         "smoke": "pass",
         "rows": len(frame),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from sklearn.model_selection import (
     BaseCrossValidator,
     KFold,
@@ -17,6 +16,9 @@ from sklearn.model_selection import (
 
 from stoker.engines.metrics import REGRESSION, Array
 from stoker.errors import UnsuitableData, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KINDS = ("auto", "time", "stratified", "random")
 

@@ -8,12 +8,11 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from stoker.core import wire
 from stoker.core.records import Reference, StoredFile
@@ -36,6 +35,9 @@ from stoker.errors import AlreadyExists, ModelError, StokerError, UnsuitableData
 from stoker.store import layout
 from stoker.store.base import ObjectStore
 from stoker.store.documents import get_document, put_bytes, put_document
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +158,9 @@ def train(
 
 def _check(recipe: Recipe, cache: str, max_threads: int | None) -> None:
     if isinstance(recipe.random_state, bool) or not isinstance(recipe.random_state, int) or recipe.random_state < 0:
-        raise UsageError(f"random_state must be a whole number from 0, so that training can be repeated; got {recipe.random_state!r}.")
+        raise UsageError(
+            f"random_state must be a whole number from 0, so that training can be repeated; got {recipe.random_state!r}."
+        )
     if isinstance(recipe.test_size, bool) or not 0 < recipe.test_size < 1:
         raise UsageError(f"test_size must be a share between 0 and 1; got {recipe.test_size!r}.")
     if recipe.split not in splitting.KINDS:
@@ -295,7 +299,7 @@ def _fit_or_search(
 
 
 def _check_rows(frame: pd.DataFrame, y: metrics.Array, held_out: metrics.Array, task: str) -> None:
-    empty = [name for name in frame if frame[name].isna().all()]
+    empty = [str(name) for name in frame if frame[name].isna().all()]
     if empty:
         raise UnsuitableData(
             f"Every feature needs a value in some training row; {', '.join(empty)} has none. Leave it out of features."
@@ -305,7 +309,7 @@ def _check_rows(frame: pd.DataFrame, y: metrics.Array, held_out: metrics.Array, 
     classes = set(y.tolist())
     if len(classes) < 2:
         raise UnsuitableData(
-            f"The training rows must hold at least two classes; all {len(y)} have {ascii(next(iter(classes)))}. Train on more rows, "
+            f"The training rows must hold at least two classes; all {len(y)} have {next(iter(classes))!a}. Train on more rows, "
             "or another split."
         )
     unseen = sorted(set(held_out.tolist()) - classes, key=str)
@@ -320,23 +324,21 @@ def _fingerprint(
     documents: Sequence[Mapping[str, Any]], source: EstimatorSource, estimator: Any, columns: Any, recipe: Recipe
 ) -> str:
     made_with = environment()
-    return wire.digest(
-        {
-            "data": [document["data_id"] for document in documents],
-            "source": [source.name, source.sha256],
-            "class": dotted(type(estimator)),
-            "params": resolved_params(estimator),
-            "target": columns.target,
-            "features": list(columns.features),
-            "time_column": columns.time,
-            "split": [recipe.split, recipe.test_size],
-            "search": [recipe.search, json_safe(recipe.param_grid), recipe.search_iterations, recipe.cv],
-            "scoring": recipe.scoring,
-            "random_state": recipe.random_state,
-            "python": made_with["python"].rsplit(".", 1)[0],
-            "packages": {name: made_with["packages"][name] for name in ("sklearn", "numpy", "pandas")},
-        }
-    )
+    return wire.digest({
+        "data": [document["data_id"] for document in documents],
+        "source": [source.name, source.sha256],
+        "class": dotted(type(estimator)),
+        "params": resolved_params(estimator),
+        "target": columns.target,
+        "features": list(columns.features),
+        "time_column": columns.time,
+        "split": [recipe.split, recipe.test_size],
+        "search": [recipe.search, json_safe(recipe.param_grid), recipe.search_iterations, recipe.cv],
+        "scoring": recipe.scoring,
+        "random_state": recipe.random_state,
+        "python": made_with["python"].rsplit(".", 1)[0],
+        "packages": {name: made_with["packages"][name] for name in ("sklearn", "numpy", "pandas")},
+    })
 
 
 def _cached(store: ObjectStore, fingerprint: str) -> tuple[str, dict[str, Any]] | None:
@@ -360,7 +362,12 @@ def _point(
 ) -> tuple[str, dict[str, Any]]:
     """Let the fingerprint mean this candidate. With ``keep_first`` the candidate of somebody faster is taken instead."""
     prefix = layout.training(fingerprint)
-    pointer = wire.canonical({"format": wire.FORMAT, "kind": "training", "fingerprint": fingerprint, "candidate": digest})
+    pointer = wire.canonical({
+        "format": wire.FORMAT,
+        "kind": "training",
+        "fingerprint": fingerprint,
+        "candidate": digest,
+    })
     for _ in range(_MAX_POINTERS):
         number = max((layout.number_of(key) for key in store.keys(prefix)), default=0) + 1
         if keep_first and (known := _cached(store, fingerprint)) is not None:

@@ -160,7 +160,9 @@ def resolve_columns(
     if len(set(features)) != len(features) or not features:
         raise UsageError(f"features must name at least one column, each once; got {list(features)}.")
     if time and types[time] != "timestamp":
-        raise UnsuitableData(f"The time column must hold timestamps; {time!r} holds {types[time]}. Convert it in the source.")
+        raise UnsuitableData(
+            f"The time column must hold timestamps; {time!r} holds {types[time]}. Convert it in the source."
+        )
     columns = Columns(target, tuple(features), time, types)
     _check_history(documents, columns)
     return columns
@@ -197,7 +199,9 @@ def describe_task(estimator: Any, y: pd.Series[Any], target: str) -> str:
     numeric = y.dtype != object
     if is_regressor(estimator):
         if not numeric:
-            raise UnsuitableData(f"A regressor needs a number as its target; {target!r} holds {y.dtype}. Use a classifier.")
+            raise UnsuitableData(
+                f"A regressor needs a number as its target; {target!r} holds {y.dtype}. Use a classifier."
+            )
         return REGRESSION
     if not is_classifier(estimator):
         raise ModelError(f"The estimator must be a classifier or a regressor; {type(estimator).__name__} is neither.")
@@ -206,7 +210,7 @@ def describe_task(estimator: Any, y: pd.Series[Any], target: str) -> str:
         raise UnsuitableData(f"A classifier needs classes as its target; {target!r} holds fractions. Use a regressor.")
     count = y.nunique()
     if count < 2:
-        raise UnsuitableData(f"The target {target!r} must have at least two classes; all rows have {ascii(y.iloc[0])}.")
+        raise UnsuitableData(f"The target {target!r} must have at least two classes; all rows have {y.iloc[0]!a}.")
     return BINARY if count == 2 else MULTICLASS
 
 

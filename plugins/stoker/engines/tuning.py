@@ -7,9 +7,8 @@ import logging
 import math
 import statistics
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - this import is the switch
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import (
@@ -24,12 +23,17 @@ from stoker.engines.estimators import json_safe
 from stoker.engines.metrics import Array
 from stoker.errors import ModelError, UsageError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 log = logging.getLogger(__name__)
 
 KINDS = ("grid", "random", "halving")
 
 
-def check_search(kind: str | None, param_grid: Mapping[str, Any] | None, estimator: Any, iterations: int, cv: int) -> None:
+def check_search(
+    kind: str | None, param_grid: Mapping[str, Any] | None, estimator: Any, iterations: int, cv: int
+) -> None:
     """Refuse a search that cannot run.
 
     :raises UsageError: on an unknown kind, no or unknown parameters, or senseless counts.
@@ -48,8 +52,12 @@ def check_search(kind: str | None, param_grid: Mapping[str, Any] | None, estimat
     for name, values in param_grid.items():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3)
-            raise UsageError(f"param_grid must name parameters of the estimator; {name!r} is none. Near: {', '.join(near)}.")
-        if not hasattr(values, "rvs") and (isinstance(values, str) or not hasattr(values, "__len__") or not len(values)):
+            raise UsageError(
+                f"param_grid must name parameters of the estimator; {name!r} is none. Near: {', '.join(near)}."
+            )
+        if not hasattr(values, "rvs") and (
+            isinstance(values, str) or not hasattr(values, "__len__") or not len(values)
+        ):
             raise UsageError(f"param_grid must give a list of values for {name!r}; got {ascii(values)[:80]}.")
 
 
@@ -72,7 +80,9 @@ def search_params(
     :returns: the estimator fitted on all rows, and the trials in their order.
     :raises ModelError: when no trial gives a score.
     """
-    combinations = math.inf if any(hasattr(values, "rvs") for values in param_grid.values()) else len(ParameterGrid(param_grid))
+    combinations = (
+        math.inf if any(hasattr(values, "rvs") for values in param_grid.values()) else len(ParameterGrid(param_grid))
+    )
     trials = {"grid": combinations, "random": min(iterations, combinations), "halving": None}[kind]
     progress = _Progress(get_scorer(scoring), scoring, cv.get_n_splits(), trials)
     common = {"scoring": progress, "cv": cv, "error_score": math.nan}
@@ -88,7 +98,9 @@ def search_params(
         raise ModelError(
             f"At least one trial of the search must give a score; none gave a finite {scoring}. Look at the warnings above."
         )
-    log.info("Best of %d trials: %s %.4f with %s.", len(_trials(search)), scoring, search.best_score_, search.best_params_)
+    log.info(
+        "Best of %d trials: %s %.4f with %s.", len(_trials(search)), scoring, search.best_score_, search.best_params_
+    )
     return search.best_estimator_, _trials(search)
 
 

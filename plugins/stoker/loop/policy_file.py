@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 MAX_BYTES = 64 * 1024
+MAX_FAULTS = 10
+"""More are not named: whoever has mended ten of them runs the check again."""
 
 
 @with_config(ConfigDict(extra="forbid", defer_build=True))
@@ -89,7 +91,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse aliases: nested ones make gigabytes of a small file."""
         if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "an alias stands in it", self.peek_event().start_mark)
+            raise yaml.composer.ComposerError(None, None, "an alias stands in it", self.peek_event().start_mark)  # type: ignore[no-untyped-call]  # PyYAML's stubs
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -111,7 +113,7 @@ def _checked(read: Callable[[TypeAdapter[LoopPolicy]], LoopPolicy], source: str)
     try:
         return read(TypeAdapter(LoopPolicy))
     except ValidationError as error:
-        faults = [_sentence(fault) for fault in error.errors(include_url=False)]
+        faults = [_sentence(fault) for fault in error.errors(include_url=False)[:MAX_FAULTS]]
         raise ConfigurationError(f"{source}: {' '.join(faults)}", faults=faults) from error
 
 
@@ -122,6 +124,8 @@ def _sentence(fault: ErrorDetails) -> str:
         return _unknown(place, fault["loc"])
     if fault["type"] == "value_error":
         return f"{place}: {fault['ctx']['error'].message}"
+    if fault["type"] == "json_invalid":  # nested too deeply, or half of a surrogate pair
+        return f"The whole must be plain values; {fault['ctx']['error']}."
     if fault["type"] == "missing":
         return f"{place} must be given; it is missing."
     wanted = fault["msg"].removeprefix("Input should ").replace("be an object", "be a mapping of fields to values")

@@ -46,7 +46,8 @@ class Move:
     @classmethod
     def from_record(cls, record: Any, what: str) -> Move:
         """The inverse of :meth:`to_record`."""
-        given = fields(record, what, **{"alias": str, "version": int, "from": OPTIONAL_INT, "prior_move": int})
+        types: dict[str, Any] = {"alias": str, "version": int, "from": OPTIONAL_INT, "prior_move": int}
+        given = fields(record, what, **types)
         return cls(given["alias"], given["version"], given["from"], given["prior_move"])
 
 
@@ -90,8 +91,8 @@ def _check_target(state: ModelState, alias: str, version: int, expects: Expected
     seen = state.pointed(alias)
     if expects is not ANY and seen != expects:
         raise PromotionConflict(
-            f"Alias {alias!r} of model {state.model!r} must point at {_shown(expects)}; it points at {_shown(seen)}. Somebody moved it first: "
-            "look again, then decide.",
+            f"Alias {alias!r} of model {state.model!r} must point at {_shown(expects)}; it points at {_shown(seen)}. Somebody moved "
+            "it first: look again, then decide.",
             **_seen(state, alias, expects),
         )
 

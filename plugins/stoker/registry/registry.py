@@ -118,8 +118,8 @@ class Registry:
         """Make a new version, or find the one that the same training made before.
 
         :param name: the model; its first version creates it.
-        :param manifest: JSON with the training ``fingerprint`` (64 hexadecimal digits), ``files`` (name to ``sha256`` and ``size``; all in the store
-            already) and usually ``evaluation`` (with a ``verdict`` record). Anything else is kept as it is.
+        :param manifest: JSON with the training ``fingerprint`` (64 hexadecimal digits), ``files`` (name to ``sha256`` and ``size``; all in
+            the store already) and usually ``evaluation`` (with a ``verdict`` record). Anything else is kept as it is.
         :param actor: who registers.
         :param reason: why, in words.
         :param idempotency_key: a second call with it returns the first one's version.

@@ -59,7 +59,7 @@ class ModelState:
 
         :raises NotFound: when there is none of this number.
         """
-        if version > self.versions:
+        if not 1 <= version <= self.versions:
             has = f"has versions 1 to {self.versions}" if self.versions else "has none"
             raise NotFound(
                 f"Version {version} of model {self.model!r} must exist; the model {has}.",

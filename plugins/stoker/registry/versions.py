@@ -97,6 +97,12 @@ def version_of(entry: Entry, document: Mapping[str, Any], state: ModelState) -> 
     change = entry.change
     if not isinstance(change, Register):
         raise TamperedRecord(f"{entry.key} must register a version; it made another change.", record=entry.key)
+    try:
+        _check_manifest(document.get("manifest"))
+    except UsageError as error:
+        raise TamperedRecord(
+            f"{entry.key} must register a manifest as Stoker takes it. {error}", record=entry.key
+        ) from error
     if document.get("model") != entry.model or document["manifest"]["fingerprint"] != change.fingerprint:
         raise TamperedRecord(f"{entry.key} registers the manifest of another model or training.", record=entry.key)
     return Version(

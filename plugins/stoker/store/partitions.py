@@ -39,12 +39,16 @@ def partitions(store: ObjectStore, dataset: str, stage: str, *, until: str | Non
 
     :param until: the last partition wanted, itself included; all of them without it.
     """
-    last: dict[str, str] = {}
-    for key in store.keys(layout.partitions(dataset, stage)):
-        partition = key.rsplit("/", 2)[1]
-        if until is None or partition <= until:
-            last[partition] = key
-    return [(partition, _read(store, last[partition])["snapshot"]) for partition in sorted(last)]
+    last = _last_keys(store, dataset, stage)
+    wanted = sorted(partition for partition in last if until is None or partition <= until)
+    return [(partition, _read(store, last[partition])["snapshot"]) for partition in wanted]
+
+
+def newest_before(store: ObjectStore, dataset: str, stage: str, partition: str) -> str | None:
+    """The digest of the snapshot of the last partition that sorts before this one, if there is any."""
+    last = _last_keys(store, dataset, stage)
+    earlier = [other for other in last if other < partition]
+    return _read(store, last[max(earlier)])["snapshot"] if earlier else None
 
 
 def point(
@@ -88,6 +92,11 @@ def point(
         f"The partition {partition or WHOLE!r} of {dataset!r} must hold still for one write; others wrote to it "
         f"{_MAX_TRIES} times meanwhile. Try again later."
     )
+
+
+def _last_keys(store: ObjectStore, dataset: str, stage: str) -> dict[str, str]:
+    """The key of the highest pointer of each partition; keys of one partition come in the order of their numbers."""
+    return {key.rsplit("/", 2)[1]: key for key in store.keys(layout.partitions(dataset, stage))}
 
 
 def _read(store: ObjectStore, key: str) -> dict[str, Any]:

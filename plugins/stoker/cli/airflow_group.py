@@ -1,0 +1,45 @@
+"""``airflow stoker …``: the same commands behind Airflow's own."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import NoReturn
+
+from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
+
+_COMMANDS = {
+    "models": "List all models with their champions",
+    "versions": "List the versions of a model",
+    "show": "Show one version of a model",
+    "promote": "Point an alias at a version",
+    "rollback": "Point an alias back, and block the bad version",
+    "audit": "Read and check the commit log",
+    "doctor": "Check this installation",
+}
+
+
+class _Everything(Arg):
+    """Takes the rest of the command line, options too: ``stoker`` parses it, so that no command is described twice."""
+
+    def add_to_parser(self, parser: ArgumentParser) -> None:
+        super().add_to_parser(parser)
+        parser.prefix_chars = ""  # argparse takes options out of a remainder when one stands first
+
+
+def get_cli_commands() -> list[GroupCommand]:
+    """What Airflow adds to its command line. Called by every ``airflow`` command, so it imports nothing of ours."""
+    rest = _Everything(("arguments",), nargs="...", help="see: airflow stoker COMMAND --help")  # type: ignore[no-untyped-call]
+    run_command = lazy_load_command("stoker.cli.airflow_group.run")
+    commands = [ActionCommand(name=name, help=text, func=run_command, args=(rest,)) for name, text in _COMMANDS.items()]
+    return [GroupCommand(name="stoker", help="Look at models, move their aliases, audit the log", subcommands=commands)]
+
+
+def run(parsed: Namespace) -> NoReturn:
+    """Hand the command line to ``stoker``, which exits."""
+    from airflow.cli.utils import redirect_stdout_log_handlers_to_stderr
+
+    from stoker.cli.app import app
+
+    redirect_stdout_log_handlers_to_stderr()  # --json owns stdout
+    app.main([parsed.subcommand, *parsed.arguments], prog_name="airflow stoker")
+    raise AssertionError  # app.main always exits
