@@ -5,11 +5,13 @@ The connection wins over the section ``[stoker]`` of Airflow's configuration, wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from stoker.errors import ConfigurationError
+
+_TEXTS = {"aws_conn_id", "expected_bucket_owner"}
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,20 @@ class Settings:
         """
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(given) - known):
-            raise ConfigurationError(f"Stoker's settings are {', '.join(sorted(known))}; got also {', '.join(unknown)}.")
+            raise ConfigurationError(
+                f"Stoker's settings are {', '.join(sorted(known))}; got also {', '.join(unknown)}."
+            )
         values = {name: value for name, value in given.items() if value not in (None, "")}
         if not isinstance(values.get("store"), str):
             raise ConfigurationError(
                 "Stoker needs a store, such as s3://bucket/prefix or file:///var/lib/stoker; got none. "
                 "Set it in the connection's extra, or as [stoker] store_uri."
             )
+        for name in _TEXTS & values.keys():
+            if not isinstance(values[name], str):
+                raise ConfigurationError(
+                    f"{name} must be a text; got a {type(values[name]).__name__}. Put it in quotes."
+                )
         if "trusted_types" in values:
             values["trusted_types"] = _names(values["trusted_types"])
         if "max_threads" in values:
@@ -53,9 +62,9 @@ class Settings:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    names = value.replace(",", " ").split() if isinstance(value, str) else list(value)
-    if not all(isinstance(name, str) for name in names):
-        raise ConfigurationError(f"trusted_types must be dotted names; got {names!r}.")
+    names = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise ConfigurationError(f"trusted_types must be dotted names, separated by spaces; got {value!r}.")
     return tuple(names)
 
 

@@ -9,15 +9,13 @@ from stoker.engines.baselines import fit_baselines
 from stoker.engines.persistence import dump_model
 
 GENERATOR = np.random.default_rng(0)
-FRAME = pd.DataFrame(
-    {
-        "number": np.where(GENERATOR.random(300) < 0.1, np.nan, GENERATOR.normal(size=300)),
-        "count": GENERATOR.integers(0, 5, 300),
-        "flag": GENERATOR.random(300) < 0.5,
-        "word": np.where(GENERATOR.random(300) < 0.1, np.nan, GENERATOR.choice(["a", "b"], 300).astype(object)),
-        "when": pd.Timestamp("2013-01-01", tz="UTC"),
-    }
-)
+FRAME = pd.DataFrame({
+    "number": np.where(GENERATOR.random(300) < 0.1, np.nan, GENERATOR.normal(size=300)),
+    "count": GENERATOR.integers(0, 5, 300),
+    "flag": GENERATOR.random(300) < 0.5,
+    "word": np.where(GENERATOR.random(300) < 0.1, np.nan, GENERATOR.choice(["a", "b"], 300).astype(object)),
+    "when": pd.Timestamp("2013-01-01", tz="UTC"),
+})
 
 
 @pytest.mark.parametrize(

@@ -44,12 +44,16 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "task", "data"), CASES, ids=[f"{name}-{number}" for number, (name, *_) in enumerate(CASES)])
+@pytest.mark.parametrize(
+    ("name", "task", "data"), CASES, ids=[f"{name}-{number}" for number, (name, *_) in enumerate(CASES)]
+)
 def test_every_draw_is_exactly_what_scikit_learn_says(name, task, data):
     metric, (y, output) = find(name, task), data
     weights = draw_weights(len(y), 12, np.random.default_rng(3))
     if name == "median_ae":  # a weighted median is interpolated otherwise than the median of repeated rows
-        expected = [metric(np.repeat(y, line), output.take(np.repeat(np.arange(150), line))) for line in weights.astype(int)]
+        expected = [
+            metric(np.repeat(y, line), output.take(np.repeat(np.arange(150), line))) for line in weights.astype(int)
+        ]
     else:
         expected = [metric(y, output, line) for line in weights]
     np.testing.assert_allclose(weighted_metric(metric, y, output)(weights), expected, rtol=0, atol=1e-12)

@@ -23,7 +23,11 @@ def test_other_versions_are_told_and_patches_of_python_are_not():
 
 def test_the_commit_of_a_file_is_found_and_changes_make_it_dirty(tmp_path):
     def git(*arguments: str) -> None:
-        subprocess.run(["git", "-C", tmp_path, "-c", "user.name=t", "-c", "user.email=t@t", *arguments], check=True, capture_output=True)
+        subprocess.run(
+            ["git", "-C", tmp_path, "-c", "user.name=t", "-c", "user.email=t@t", *arguments],
+            check=True,
+            capture_output=True,
+        )
 
     file = tmp_path / "estimator.py"
     file.write_text("one")

@@ -10,11 +10,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from tests.support import models
 
 from stoker.core import wire
 from stoker.engines.estimators import build_estimator, find_source, json_safe, resolved_params
 from stoker.errors import ModelError, UsageError
-from tests.support import models
 
 
 def _build(function, seed: int = 7, **params):

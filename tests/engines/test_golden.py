@@ -15,7 +15,12 @@ SHARES = np.random.default_rng(0).random((100, 3))
 
 @pytest.mark.parametrize(
     "output",
-    [Output(np.arange(100) % 2), Output(np.arange(100) % 2, SHARES[:, 0]), Output(np.arange(100) % 3, SHARES), Output(SHARES[:, 0])],
+    [
+        Output(np.arange(100) % 2),
+        Output(np.arange(100) % 2, SHARES[:, 0]),
+        Output(np.arange(100) % 3, SHARES),
+        Output(SHARES[:, 0]),
+    ],
     ids=["labels", "binary", "multiclass", "regression"],
 )
 def test_golden_rows_come_back_with_their_predictions(output):

@@ -14,7 +14,8 @@ FRAME = pd.DataFrame({"a": [1.0, 2.0, 3.0]})
 
 def _model(predicted, **methods):
     return SimpleNamespace(
-        predict=lambda frame: np.asarray(predicted), **{name: (lambda frame, v=value: np.asarray(v)) for name, value in methods.items()}
+        predict=lambda frame: np.asarray(predicted),
+        **{name: (lambda frame, v=value: np.asarray(v)) for name, value in methods.items()},
     )
 
 
@@ -26,7 +27,10 @@ def test_labels_become_positions_in_the_list_of_classes(classes):
 
 def test_a_binary_model_gives_the_score_of_the_second_class():
     output = predict(
-        _model(["n", "y", "y"], predict_proba=[[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]]), FRAME, task="binary", classes=["n", "y"]
+        _model(["n", "y", "y"], predict_proba=[[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]]),
+        FRAME,
+        task="binary",
+        classes=["n", "y"],
     )
     assert output.labels.tolist() == [0, 1, 1]
     assert output.scores.tolist() == [0.1, 0.8, 0.6]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ from stoker.errors import UnsuitableData, UsageError
 
 def _times(*hours: float | None) -> pd.Series:
     start = pd.Timestamp("2013-01-01", tz="UTC")
-    values = [pd.NaT if hour is None else start + pd.Timedelta(hours=hour) for hour in hours]
+    values = [pd.NaT if hour is None else start + timedelta(hours=float(hour)) for hour in hours]
     return pd.Series(pd.to_datetime(values, utc=True), name="t")
 
 
@@ -53,9 +55,7 @@ def test_a_row_without_a_time_is_refused():
 
 def test_a_stratified_split_keeps_the_shares_and_follows_the_seed():
     y = np.array([0] * 80 + [1] * 20)
-    split, again, other = (
-        split_rows("stratified", y, None, test_size=0.25, random_state=seed) for seed in (1, 1, 2)
-    )
+    split, again, other = (split_rows("stratified", y, None, test_size=0.25, random_state=seed) for seed in (1, 1, 2))
     assert y[split.holdout].sum() == 5
     assert split.holdout.tolist() == again.holdout.tolist() != other.holdout.tolist()
 
@@ -78,9 +78,7 @@ def test_auto_goes_by_time_then_by_class(kind, time_column, task, expected):
     assert resolve_kind(kind, time_column=time_column, task=task) == expected
 
 
-@pytest.mark.parametrize(
-    ("kind", "task"), [("time", "binary"), ("stratified", "regression"), ("daily", "binary")]
-)
+@pytest.mark.parametrize(("kind", "task"), [("time", "binary"), ("stratified", "regression"), ("daily", "binary")])
 def test_a_split_that_does_not_fit_the_data_is_refused(kind, task):
     with pytest.raises(UsageError, match="split"):
         resolve_kind(kind, time_column=None, task=task)

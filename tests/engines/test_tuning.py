@@ -51,6 +51,7 @@ def test_halving_drops_the_worse_ones():
     assert hasattr(model, "coef_")
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_a_search_without_a_single_score_is_a_model_error():
     with pytest.raises(ModelError, match="none gave a finite"):
         _search("grid", {"C": [1.0]}, scoring="neg_mean_squared_log_error", labels=LABELS - 2)

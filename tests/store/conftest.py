@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.s3_server import BUCKET, client, s3_server
+
 from stoker.core.clock import random_id
 from stoker.store.base import ObjectStore
 from stoker.store.local_files import LocalStore
 from stoker.store.memory import MemoryStore
 from stoker.store.retries import Patience
 from stoker.store.s3_objects import S3Store
-from tests.support.s3_server import BUCKET, client, s3_server
 
 HASTE = Patience(sleep=lambda _: None, jitter=lambda: 0.0)
 """All the tries, without the waits."""

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.faulty_store import Fault, FaultyStore, Killed, kill_at, seeded
+
 from stoker.errors import CommitStateUnknown
 from stoker.store.base import ObjectStore
 from stoker.store.checks import Check, conformance_checks
 from stoker.store.memory import MemoryStore
-from tests.support.faulty_store import Fault, FaultyStore, Killed, kill_at, seeded
 
 
 @pytest.mark.parametrize("check", conformance_checks(), ids=lambda check: check.__name__)

@@ -23,22 +23,22 @@ def flights(rows: int = 600, *, month: str = "2013-01", seed: int = 0, signal: f
     wind, carrier = generator.normal(size=rows), generator.choice(["AA", "UA", "WN"], rows)
     score = signal * (wind + (carrier == "AA")) + generator.normal(size=rows)
     start = pd.Timestamp(f"{month}-01", tz="UTC")
-    return pa.table(
-        {
-            "id": [f"{month}-{number}" for number in range(rows)],
-            "departure": pa.array(start + pd.to_timedelta(np.arange(rows), "min")),
-            "wind": pa.array(np.where(generator.random(rows) < 0.05, np.nan, wind), from_pandas=True),
-            "seats": pa.array(generator.integers(50, 300, rows)),
-            "carrier": pa.array([None if generator.random() < 0.05 else name for name in carrier]),
-            "weekend": pa.array(generator.random(rows) < 0.3),
-            "late": pa.array((score > 0.5).astype(int)),
-            "delay": pa.array(score * 10),
-            "grade": pa.array(np.select([score < 0, score < 1], ["good", "fair"], "bad")),
-        }
-    )
+    return pa.table({
+        "id": [f"{month}-{number}" for number in range(rows)],
+        "departure": pa.array(start + pd.to_timedelta(np.arange(rows), "min")),
+        "wind": pa.array(np.where(generator.random(rows) < 0.05, np.nan, wind), from_pandas=True),
+        "seats": pa.array(generator.integers(50, 300, rows)),
+        "carrier": pa.array([None if generator.random() < 0.05 else name for name in carrier]),
+        "weekend": pa.array(generator.random(rows) < 0.3),
+        "late": pa.array((score > 0.5).astype(int)),
+        "delay": pa.array(score * 10),
+        "grade": pa.array(np.select([score < 0, score < 1], ["good", "fair"], "bad")),
+    })
 
 
-def put(store: ObjectStore, table: pa.Table, month: str | None = "2013-01", *, time_column: str | None = "departure") -> Reference:
+def put(
+    store: ObjectStore, table: pa.Table, month: str | None = "2013-01", *, time_column: str | None = "departure"
+) -> Reference:
     """Store a table as the ``ok`` partition of a dataset."""
     digest, document = store_table(
         store, table, dataset="flights", partition=month, stage="ok", time_column=time_column, source=[], parent=None
@@ -50,7 +50,9 @@ def put(store: ObjectStore, table: pa.Table, month: str | None = "2013-01", *, t
 OUTCOMES = ("late", "delay", "grade")
 
 
-def fit(store: ObjectStore, dataset: Reference, estimator: Callable[..., Any] | str, target: str = "late", **options: Any) -> Reference:
+def fit(
+    store: ObjectStore, dataset: Reference, estimator: Callable[..., Any] | str, target: str = "late", **options: Any
+) -> Reference:
     """Train with what all tests have in common."""
     ids = ("id", *(name for name in OUTCOMES if name != target))
     return train(store, dataset=dataset, estimator=estimator, target=target, **{"id_columns": ids, **options})

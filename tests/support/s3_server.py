@@ -79,11 +79,12 @@ def _unconditional(app: _App) -> _App:
 
 
 def _serve(ignore_conditions: bool) -> None:
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
-    app = _atomic(DomainDispatcherApplication(create_backend_app, service="s3"))
-    server = make_server("127.0.0.1", 0, _unconditional(app) if ignore_conditions else app, threaded=True)
+    app = _atomic(DomainDispatcherApplication(create_backend_app))
+    app = _unconditional(app) if ignore_conditions else app
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
     server.serve_forever()

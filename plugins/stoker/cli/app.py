@@ -281,7 +281,7 @@ def audit_verify(context: click.Context, session: Session, model: str | None, ex
             empty="There are no models to audit.",
         )
         for problem in (problem for row in found for problem in row["problems"]):
-            click.echo(f"{plain(problem['record'])}: {plain(problem['what'])}")
+            click.echo(f"{plain(problem['key'])}: {plain(problem['what'])}")
     if any(row["problems"] for row in found):
         context.exit(NEGATIVE)
 

@@ -33,8 +33,9 @@ def canonical(table: pa.Table) -> pa.Table:
     """The same rows in the few types that Stoker stores.
 
     Integers become int64; floats and decimals float64 with NaN as null; text, times of day and dictionaries of text
-    large_string; dates and times with a date timestamp[us, UTC], where a time without a zone is taken as UTC and digits below the microsecond are cut.
-    A column without a type, because all its cells are empty, keeps Arrow's ``null``. The order of rows and columns stays.
+    large_string; dates and times with a date timestamp[us, UTC], where a time without a zone is taken as UTC and digits
+    below the microsecond are cut. A column without a type, because all its cells are empty, keeps Arrow's ``null``.
+    The order of rows and columns stays.
 
     :raises SchemaMismatch: when a column has another type, such as a list or bytes, or two columns share a name.
     :raises UnsuitableData: when a value does not fit, such as an unsigned integer above 2**63.

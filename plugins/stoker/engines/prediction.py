@@ -43,10 +43,10 @@ def _predict(model: Any, frame: pd.DataFrame, task: str, classes: Sequence[Any])
         raise ModelError(
             f"A model must give one prediction a row, {len(frame)} here; it gave an array of shape {predicted.shape}."
         )
+    if predicted.dtype.kind == "f":
+        _require_finite(predicted)
     if task == REGRESSION:
-        values = predicted.astype(np.float64)
-        _require_finite(values)
-        return Output(values)
+        return Output(predicted.astype(np.float64))
     codes = encode(predicted, classes)
     if (codes < 0).any():
         raise ModelError(

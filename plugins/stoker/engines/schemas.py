@@ -40,7 +40,7 @@ def load_schema(schema: Schema | str) -> dict[str, str]:
     written = _load_json(schema) if isinstance(schema, str) else schema
     if not isinstance(written, Mapping) or not written:
         raise ConfigurationError(f"A schema must map column names to types; got {ascii(written)[:80]}.")
-    wrong = [f"{name!r}: {ascii(kind)[:40]}" for name, kind in written.items() if kind not in TYPES]
+    wrong = [f"{name!r}: {ascii(kind)[:40]}" for name, kind in written.items() if str(kind) not in TYPES]
     if wrong:
         raise ConfigurationError(f"A column type must be one of {', '.join(TYPES)}; got {', '.join(wrong)}.")
     return dict(written)

@@ -44,8 +44,8 @@ def snapshot(
 ) -> Reference:
     """Freeze a source as one partition of a dataset.
 
-    Content that the partition means already gives the earlier snapshot again, even from files of another name or format, and writes nothing.
-    Values are not judged here; see :mod:`stoker.engines.validation`.
+    Content that the partition means already gives the earlier snapshot again, even from files of another name or
+    format, and writes nothing. Values are not judged here; see :mod:`stoker.engines.validation`.
 
     :param source: what :func:`~stoker.engines.sources.list_sources` takes; with ``table`` a text that says where the rows came from.
     :param partition: such as ``2013-03``; ``None`` for a dataset without partitions.

@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import boto3
-import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stoker.engines.canonical import canonical, naive_columns
@@ -24,6 +23,9 @@ from stoker.engines.file_formats import read_file
 from stoker.engines.schemas import unify
 from stoker.errors import ConfigurationError, SourceNotFound, StokerError, StoreUnavailable
 from stoker.store.s3_failures import Kind, diagnose
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +56,8 @@ class SourceFile:
 def list_sources(source: str | Sequence[str], *, s3_client_factory: ClientFactory | None = None) -> list[SourceFile]:
     """The files that a source means, each once, in the order of their addresses.
 
-    :param source: a path, a ``file://`` or ``s3://bucket/key`` address, a glob of either, or several of them. ``*`` and ``?`` stay within one folder;
-        on local disks ``**`` crosses folders.
+    :param source: a path, a ``file:///`` or ``s3://bucket/key`` address, a glob of either, or several of them. ``*`` and
+        ``?`` stay within one folder; on local disks ``**`` crosses folders.
     :param s3_client_factory: called when the first S3 address is met; without it boto3 finds credentials as usual.
     :raises SourceNotFound: when any of them means no file.
     :raises ConfigurationError: when an address has another scheme, or credentials do not suffice.
@@ -140,7 +142,8 @@ def _local_matches(path: Path) -> list[Path]:
         )
     if path.is_file():  # also when its name has the characters of a glob
         return [path]
-    return [match for match in map(Path, glob.glob(str(path), recursive=True)) if match.is_file()]
+    # Path.glob would also find hidden files, which is what many writers call a file that is not finished.
+    return [match for match in map(Path, glob.glob(str(path), recursive=True)) if match.is_file()]  # noqa: PTH207
 
 
 def _describe(path: Path) -> SourceFile:

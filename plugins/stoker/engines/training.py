@@ -7,7 +7,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +15,8 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from stoker.core import wire
-from stoker.core.records import Reference, StoredFile
-from stoker.engines import baselines, metrics, splitting, tuning
+from stoker.core.records import Reference
+from stoker.engines import baselines, candidates, metrics, splitting, tuning
 from stoker.engines.environment import code_version, environment, thread_limit
 from stoker.engines.estimators import (
     EstimatorSource,
@@ -30,11 +30,19 @@ from stoker.engines.frames import store_table, to_frame
 from stoker.engines.golden import golden_rows
 from stoker.engines.persistence import dump_model
 from stoker.engines.prediction import predict
-from stoker.engines.training_rows import TrainingData, describe_task, load, resolve_columns, resolve_dataset
-from stoker.errors import AlreadyExists, ModelError, StokerError, UnsuitableData, UsageError
-from stoker.store import layout
+from stoker.engines.training_rows import (
+    Columns,
+    Given,
+    Rows,
+    TrainingData,
+    describe_task,
+    load,
+    resolve_columns,
+    resolve_dataset,
+)
+from stoker.errors import ModelError, StokerError, UnsuitableData, UsageError
 from stoker.store.base import ObjectStore
-from stoker.store.documents import get_document, put_bytes, put_document
+from stoker.store.documents import put_bytes, put_document
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,8 +50,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CACHES = ("auto", "off", "refresh")
-
-_MAX_POINTERS = 20  # tries to write the next pointer while others write theirs
 
 
 @dataclass(frozen=True)
@@ -142,18 +148,19 @@ def train(
     tuning.check_search(search, param_grid, unfitted, search_iterations, cv)
     columns = resolve_columns(given.documents, target, recipe.features, recipe.id_columns, time_column)
     fingerprint = _fingerprint(given.documents, source, unfitted, columns, recipe)
-    known = _cached(store, fingerprint) if cache == "auto" else None
+    known = candidates.newest(store, fingerprint) if cache == "auto" else None
     if known is not None:
         log.info("Nothing to train: candidate %s has the same fingerprint %s.", known[0][:12], fingerprint[:12])
-        return _reference(store, *known, cached=True)
+        return candidates.refer(store, *known, cached=True)
     with threadpool_limits(thread_limit(max_threads)):
         data = load(store, given, columns)
-        document = _train(store, given, data, source, unfitted, recipe, tuple(trusted))
+        fitted = _train(data, unfitted, recipe)
+        document = _store_candidate(store, given, data, fitted, source, recipe, tuple(trusted))
     document["fingerprint"] = fingerprint
     digest = put_document(store, document)
     if cache != "off":
-        digest, document = _point(store, fingerprint, digest, document, keep_first=cache == "auto")
-    return _reference(store, digest, document, cached=False)
+        digest, document = candidates.remember(store, digest, document, keep_first=cache == "auto")
+    return candidates.refer(store, digest, document, cached=False)
 
 
 def _check(recipe: Recipe, cache: str, max_threads: int | None) -> None:
@@ -171,93 +178,137 @@ def _check(recipe: Recipe, cache: str, max_threads: int | None) -> None:
         raise UsageError(f"max_threads must be at least 1; got {max_threads}.")
 
 
-def _train(
-    store: ObjectStore,
-    given: Any,
-    data: TrainingData,
-    source: EstimatorSource,
-    estimator: Any,
-    recipe: Recipe,
-    trusted: tuple[str, ...],
-) -> dict[str, Any]:
-    """Everything between reading and the candidate document. Files are stored only after all that can fail has passed."""
+@dataclass(frozen=True)
+class _Fitted:
+    """What came out of fitting."""
+
+    model: Any
+    task: str
+    classes: list[Any]
+    split_kind: str
+    parts: splitting.Split
+    rows: Rows
+    scoring: str
+    trials: list[dict[str, Any]]
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Training rows per second."""
+        return len(self.rows.y) / max(self.seconds, 1e-9)
+
+
+def _train(data: TrainingData, estimator: Any, recipe: Recipe) -> _Fitted:
+    """Divide the rows, look at them, and fit."""
     columns = data.columns
-    task = describe_task(estimator, data.current[columns.target], columns.target)
+    task = describe_task(estimator, data.target(), columns.target)
     kind = splitting.resolve_kind(recipe.split, time_column=columns.time, task=task)
     scoring = metrics.scorer_name(recipe.scoring, task)
+    y = data.current[columns.target].to_numpy()
     parts = splitting.split_rows(
         kind,
-        data.current[columns.target].to_numpy(),
+        y,
         data.current[columns.time] if columns.time else None,
         test_size=recipe.test_size,
         random_state=recipe.random_state,
     )
     rows = data.training_rows(parts)
-    frame, y = rows.frame, rows.y
-    _check_rows(frame, y, data.current[columns.target].to_numpy()[parts.holdout], task)
-    log.info("Training on %d rows of %d partitions, holding out %d.", len(y), len(given.documents), len(parts.holdout))
-
+    _check_rows(rows, y[parts.holdout], task)
+    log.info("Training on %d rows, holding out %d.", len(rows.y), len(parts.holdout))
     started = time.perf_counter()
     cv = splitting.folds(kind, task, recipe.cv, recipe.random_state)
-    model, trials = _fit(estimator, frame, y, cv, scoring, recipe)
+    model, trials = _fit(estimator, rows.frame, rows.y, cv, scoring, recipe)
     seconds = time.perf_counter() - started
-    log.info("Fitted %s in %.1f s, %.0f rows/s.", type(model).__name__, seconds, len(y) / max(seconds, 1e-9))
-
     classes = [] if task == metrics.REGRESSION else json_safe(model.classes_)
-    held_out = to_frame(data.current_table.take(pa.array(parts.holdout)).select(list(columns.features)))
-    output = predict(model, held_out, task=task, classes=classes)
-    files = {"model.skops": dump_model(model, trusted=trusted)}
-    files["training_rows.npy"] = _npy(rows.hashes)
-    files["golden.parquet"] = golden_rows(
-        data.current_table.take(pa.array(parts.holdout)).select(list(columns.features)), output, recipe.random_state
-    )
-    for name, baseline in baselines.fit_baselines(frame, y, task=task, random_state=recipe.random_state).items():
-        files[f"baseline_{name}.skops"] = dump_model(baseline)
+    fitted = _Fitted(model, task, classes, kind, parts, rows, scoring, trials, seconds)
+    log.info("Fitted %s in %.1f s, %.0f rows/s.", type(model).__name__, seconds, fitted.rate)
+    return fitted
 
-    stored = {name: _stored(put_bytes(store, content)) for name, content in files.items()}
-    first = given.documents[-1]
+
+def _store_candidate(
+    store: ObjectStore,
+    given: Given,
+    data: TrainingData,
+    fitted: _Fitted,
+    source: EstimatorSource,
+    recipe: Recipe,
+    trusted: Iterable[str],
+) -> dict[str, Any]:
+    """Everything from the fitted model to the candidate document. Nothing is stored before all that can fail has passed."""
+    held_out = data.current_table.take(pa.array(fitted.parts.holdout))
+    files = _files(held_out.select(list(data.columns.features)), fitted, recipe, trusted)
+    stored = {name: asdict(put_bytes(store, content)) for name, content in files.items()}
+    current = given.documents[-1]
     holdout, _ = store_table(
         store,
-        data.current_table.take(pa.array(parts.holdout)),
-        dataset=first["dataset"],
-        partition=first["partition"],
+        held_out,
+        dataset=current["dataset"],
+        partition=current["partition"],
         stage="holdout",
-        time_column=columns.time,
-        source=first["source"],
+        time_column=data.columns.time,
+        source=current["source"],
         parent=given.digests[-1],
     )
     return {
         "kind": "candidate",
         "datasets": list(given.digests),
         "validations": list(given.validations),
-        "dataset_name": first["dataset"],
-        "partition": first["partition"],
+        "dataset_name": current["dataset"],
+        "partition": current["partition"],
         "holdout": holdout,
-        "estimator": {"source": source.name, "source_sha256": source.sha256, "class": dotted(type(model))},
-        "params": resolved_params(model),
-        "target": columns.target,
-        "features": [{"name": name, "type": columns.types[name]} for name in columns.features],
-        "task": task,
-        "classes": classes,
-        "time_column": columns.time,
-        "hashed_columns": list(data.current_table.column_names),
-        "split": {
-            "kind": kind,
-            "test_size": recipe.test_size,
-            "boundary": None if parts.boundary is None else parts.boundary.isoformat(),
-        },
-        "search": None if recipe.search is None else {"kind": recipe.search, "cv": recipe.cv, "trials": trials},
-        "scoring": scoring,
-        "random_state": recipe.random_state,
         "files": stored,
-        "signature": {
-            "inputs": [{"name": name, "type": columns.types[name]} for name in columns.features],
-            "output": {"name": columns.target, "type": columns.types[columns.target], "classes": classes},
-        },
+        "hashed_columns": list(data.current_table.column_names),
+        "rows": {"train": len(fitted.rows.y), "holdout": held_out.num_rows},
         "environment": environment(),
         "code": code_version(source.file),
-        "rows": {"train": len(y), "holdout": len(parts.holdout)},
-        "training": {"seconds": round(seconds, 3), "rows_per_second": round(len(y) / max(seconds, 1e-9), 1)},
+        **_describe_model(fitted, data.columns, source),
+        **_describe_training(fitted, recipe),
+    }
+
+
+def _files(features: pa.Table, fitted: _Fitted, recipe: Recipe, trusted: Iterable[str]) -> dict[str, bytes]:
+    """The content of every file of a candidate.
+
+    :param features: the features of the held-out rows.
+    """
+    output = predict(fitted.model, to_frame(features), task=fitted.task, classes=fitted.classes)
+    rows, seed = fitted.rows, recipe.random_state
+    simple = baselines.fit_baselines(rows.frame, rows.y, task=fitted.task, random_state=seed)
+    return {
+        "model.skops": dump_model(fitted.model, trusted=trusted),
+        "training_rows.npy": _npy(rows.hashes),
+        "golden.parquet": golden_rows(features, output, seed),
+        **{f"baseline_{name}.skops": dump_model(model) for name, model in simple.items()},
+    }
+
+
+def _describe_model(fitted: _Fitted, columns: Columns, source: EstimatorSource) -> dict[str, Any]:
+    inputs = [{"name": name, "type": columns.types[name]} for name in columns.features]
+    output = {"name": columns.target, "type": columns.types[columns.target], "classes": fitted.classes}
+    return {
+        "estimator": {"source": source.name, "source_sha256": source.sha256, "class": dotted(type(fitted.model))},
+        "params": resolved_params(fitted.model),
+        "target": columns.target,
+        "features": inputs,
+        "time_column": columns.time,
+        "task": fitted.task,
+        "classes": fitted.classes,
+        "signature": {"inputs": inputs, "output": output},
+    }
+
+
+def _describe_training(fitted: _Fitted, recipe: Recipe) -> dict[str, Any]:
+    boundary = fitted.parts.boundary
+    return {
+        "split": {
+            "kind": fitted.split_kind,
+            "test_size": recipe.test_size,
+            "boundary": None if boundary is None else boundary.isoformat(),
+        },
+        "search": None if recipe.search is None else {"kind": recipe.search, "cv": recipe.cv, "trials": fitted.trials},
+        "scoring": fitted.scoring,
+        "random_state": recipe.random_state,
+        "training": {"seconds": round(fitted.seconds, 3), "rows_per_second": round(fitted.rate, 1)},
     }
 
 
@@ -298,7 +349,8 @@ def _fit_or_search(
     )
 
 
-def _check_rows(frame: pd.DataFrame, y: metrics.Array, held_out: metrics.Array, task: str) -> None:
+def _check_rows(rows: Rows, held_out: metrics.Array, task: str) -> None:
+    frame, y = rows.frame, rows.y
     empty = [str(name) for name in frame if frame[name].isna().all()]
     if empty:
         raise UnsuitableData(
@@ -321,7 +373,7 @@ def _check_rows(frame: pd.DataFrame, y: metrics.Array, held_out: metrics.Array, 
 
 
 def _fingerprint(
-    documents: Sequence[Mapping[str, Any]], source: EstimatorSource, estimator: Any, columns: Any, recipe: Recipe
+    documents: Sequence[Mapping[str, Any]], source: EstimatorSource, estimator: Any, columns: Columns, recipe: Recipe
 ) -> str:
     made_with = environment()
     return wire.digest({
@@ -341,73 +393,7 @@ def _fingerprint(
     })
 
 
-def _cached(store: ObjectStore, fingerprint: str) -> tuple[str, dict[str, Any]] | None:
-    """The newest candidate of a fingerprint, if everything that it names is still there."""
-    keys = list(store.keys(layout.training(fingerprint)))
-    if not keys:
-        return None
-    digest = wire.parse(store.read(keys[-1]), f"The training pointer {keys[-1]}")["candidate"]
-    if not store.exists(layout.blob(digest)):
-        return None
-    document = get_document(store, digest, "candidate")
-    if not store.exists(layout.blob(document["holdout"])):
-        return None
-    holdout = get_document(store, document["holdout"], "dataset")
-    files = [file["sha256"] for file in (*document["files"].values(), holdout["file"])]
-    return (digest, document) if all(store.exists(layout.blob(file)) for file in files) else None
-
-
-def _point(
-    store: ObjectStore, fingerprint: str, digest: str, document: dict[str, Any], *, keep_first: bool
-) -> tuple[str, dict[str, Any]]:
-    """Let the fingerprint mean this candidate. With ``keep_first`` the candidate of somebody faster is taken instead."""
-    prefix = layout.training(fingerprint)
-    pointer = wire.canonical({
-        "format": wire.FORMAT,
-        "kind": "training",
-        "fingerprint": fingerprint,
-        "candidate": digest,
-    })
-    for _ in range(_MAX_POINTERS):
-        number = max((layout.number_of(key) for key in store.keys(prefix)), default=0) + 1
-        if keep_first and (known := _cached(store, fingerprint)) is not None:
-            return known
-        try:
-            store.create(layout.numbered(prefix, number), pointer)
-        except AlreadyExists:
-            continue
-        return digest, document
-    raise AlreadyExists(
-        f"The training {fingerprint[:12]} must hold still for one write; others wrote {_MAX_POINTERS} times. Run it again."
-    )
-
-
-def _reference(store: ObjectStore, digest: str, document: Mapping[str, Any], *, cached: bool) -> Reference:
-    return Reference(
-        kind="candidate",
-        uri=f"{store.uri}/{layout.blob(digest)}",
-        digest=digest,
-        verdict="pass",
-        summary={
-            "cached": cached,
-            "class": document["estimator"]["class"],
-            "dataset": document["dataset_name"],
-            "partition": document["partition"],
-            "task": document["task"],
-            "rows_train": document["rows"]["train"],
-            "rows_holdout": document["rows"]["holdout"],
-            "features": len(document["features"]),
-            "fingerprint": document["fingerprint"],
-            "seconds": 0.0 if cached else document["training"]["seconds"],
-        },
-    )
-
-
 def _npy(hashes: metrics.Array) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.unique(hashes), allow_pickle=False)
     return buffer.getvalue()
-
-
-def _stored(file: StoredFile) -> dict[str, Any]:
-    return {"sha256": file.sha256, "size": file.size}

@@ -81,6 +81,11 @@ class TrainingData:
     earlier: pd.DataFrame | None
     hashes: Array
 
+    def target(self) -> pd.Series[Any]:
+        """The target of all rows read: a class may occur in history alone."""
+        parts = [frame[self.columns.target] for frame in (self.earlier, self.current) if frame is not None]
+        return pd.concat(parts, ignore_index=True)
+
     def training_rows(self, parts: Split) -> Rows:
         """The rows to train on: history that is older than the holdout, then the training part of the partition."""
         features, target = list(self.columns.features), self.columns.target

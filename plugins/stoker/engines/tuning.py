@@ -51,7 +51,7 @@ def check_search(
     known = estimator.get_params(deep=True)
     for name, values in param_grid.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3)
+            near = difflib.get_close_matches(name, known, n=3) or sorted(known)[:10]
             raise UsageError(
                 f"param_grid must name parameters of the estimator; {name!r} is none. Near: {', '.join(near)}."
             )

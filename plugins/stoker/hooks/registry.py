@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from functools import cached_property
 from pathlib import Path
@@ -98,14 +99,29 @@ class StokerHook(BaseHook):
 
     def _connected(self) -> dict[str, Any]:
         try:
-            extra = self.get_connection(self.stoker_conn_id).extra_dejson
+            extra = self.get_connection(self.stoker_conn_id).extra
         except AirflowNotFoundException as error:
             if self.stoker_conn_id == self.default_conn_name:
                 return {}
             raise ConfigurationError(
                 f"The connection {self.stoker_conn_id!r} must exist; it does not. Create one of type 'stoker'."
             ) from error
-        return {name: extra[name] for name in extra if extra[name] not in (None, "")}
+        given = _parsed(extra, self.stoker_conn_id)
+        return {name: value for name, value in given.items() if value not in (None, "")}
+
+
+def _parsed(extra: str | None, conn_id: str) -> dict[str, Any]:
+    """The extra as JSON. Airflow itself takes a broken one for an empty one, and a task would go on in another store."""
+    try:
+        given = json.loads(extra or "{}")
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        # The error that json raised holds the whole text, so it must not travel along.
+        raise ConfigurationError(
+            f"The extra of the connection {conn_id!r} must be a JSON object; it is not. Correct it."
+        )
+    return given
 
 
 def _configured() -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, ClassVar, Literal
 
 from stoker.errors import ConflictError, PromotionConflict, TamperedRecord, UsageError, VersionBlocked
 from stoker.registry.state import CHAMPION, OPTIONAL_INT, PREVIOUS, AliasTarget, ModelState, fields
+
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Expectation(Enum):
@@ -343,6 +347,8 @@ def from_records(change: dict[str, Any], expects: dict[str, Any], what: str) -> 
             raise TamperedRecord(
                 f"{what} must make a change that Stoker knows; it has {ascii(kind)[:80]}.", record=what
             )
+    if isinstance(found, Register) and not (_DIGEST.fullmatch(found.manifest) and _DIGEST.fullmatch(found.fingerprint)):
+        raise TamperedRecord(f"{what} must name manifest and fingerprint by 64 hexadecimal digits.", record=what)
     if to_records(found) != (change, expects):
         raise TamperedRecord(f"{what} states an expectation that its change does not take.", record=what)
     return found

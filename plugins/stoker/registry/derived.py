@@ -100,13 +100,19 @@ def manifest_of(store: ObjectStore, change: Register) -> dict[str, Any]:
     :raises CorruptArtifact: when it is lost or damaged.
     """
     try:
-        return documents.get_document(store, change.manifest, MANIFEST_KIND)
+        document = documents.get_document(store, change.manifest)
     except NotFound as error:
         raise CorruptArtifact(
             f"The manifest of version {change.version} must be in the store; it was removed. Restore {layout.blob(change.manifest)} from a "
             "backup.",
             digest=change.manifest,
         ) from error
+    if document.get("kind") != MANIFEST_KIND:
+        raise CorruptArtifact(
+            f"Version {change.version} must name a manifest; it names a document of kind {ascii(document.get('kind'))}.",
+            digest=change.manifest,
+        )
+    return document
 
 
 def index_key(model: str, text: str) -> str:

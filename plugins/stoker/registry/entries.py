@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from stoker.core import clock, wire
 from stoker.core.records import Actor
@@ -136,6 +137,8 @@ def read_entry(data: bytes, model: str, seq: int) -> Entry:
         expects=dict,
         state=str,
     )
+    if not _is_canonical(record, data):
+        raise TamperedRecord(f"{what} must be written as Stoker writes JSON; it is not.", record=what)
     if (record["kind"], record["model"], record["seq"]) != ("entry", model, seq):
         raise TamperedRecord(
             f"{what} must hold entry {seq} of model {model!r}; it holds {record['kind']!a} {record['seq']} of "
@@ -181,3 +184,10 @@ def _time(text: str, what: str) -> datetime:
         return clock.from_text(text)
     except (ValueError, OverflowError) as error:
         raise TamperedRecord(f"{what} must carry its time; {error}", record=what) from error
+
+
+def _is_canonical(record: dict[str, Any], data: bytes) -> bool:
+    try:
+        return wire.canonical(record) == data
+    except ValueError:  # half a surrogate pair, or a number out of range
+        return False

@@ -22,7 +22,7 @@ from stoker.errors import CorruptArtifact
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NUMBER_WIDTH = 20
-_LAST_NUMBER = 10**_NUMBER_WIDTH - 1
+_LAST_NUMBER: int = 10**_NUMBER_WIDTH - 1
 
 
 def numbered(prefix: str, number: int) -> str:

@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -60,8 +60,7 @@ class LocalStore:
         self._clock = clock
         self._new_id = new_id
         self._durable: set[tuple[str, ...]] = set()
-        if not self._root.is_dir():
-            self._make_root()
+        self._make_root()
 
     @property
     def uri(self) -> str:
@@ -107,7 +106,7 @@ class LocalStore:
         try:
             with self._folder(tuple(folder)) as at:
                 os.unlink(name, dir_fd=at)
-        except (NotFound, FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return
         except OSError as error:
             raise self._failure(error, f"removing {key!r}") from error
@@ -118,17 +117,14 @@ class LocalStore:
         :param older_than: files that were touched within this time may belong to a writer at work, and stay.
         :returns: the number of files removed.
         """
-        limit = self._clock() - older_than
+        limit = (self._clock() - older_than).timestamp()
         try:
-            with self._folder((TEMPORARY,)) as at:
-                old = _older_than(limit, at)
-                for name in old:
-                    os.unlink(name, dir_fd=at)
-        except (NotFound, FileNotFoundError):
-            return 0  # no writer was here yet, or another sweep runs
+            with self._folder((TEMPORARY,)) as at, os.scandir(at) as found:
+                return sum(_remove_if_older(entry, limit, at) for entry in found)
+        except FileNotFoundError:
+            return 0  # no writer was here yet
         except OSError as error:
             raise self._failure(error, "sweeping temporary files") from error
-        return len(old)
 
     def _create(self, key: str, source: BinaryIO) -> None:
         *parts, name = check_key(key).split("/")
@@ -215,9 +211,8 @@ class LocalStore:
             for depth, part in enumerate(parts, start=1):
                 if make:
                     self._make_folder(parts[:depth], at)
-                below = self._enter(part, at)
-                os.close(at)
-                at = below
+                above, at = at, self._enter(part, at)
+                os.close(above)
             yield at
         finally:
             os.close(at)
@@ -249,16 +244,21 @@ class LocalStore:
             self._durable.add(())
 
     def _make_root(self) -> None:
-        missing = [folder for folder in (self._root, *self._root.parents) if not folder.exists()]
         try:
+            missing = [folder for folder in (self._root, *self._root.parents) if not folder.exists()]
             for folder in reversed(missing):
                 with suppress(FileExistsError):
                     folder.mkdir()
                 _sync_folder(folder.parent)
+            usable = self._root.is_dir()
+        except NotADirectoryError:
+            usable = False
         except OSError as error:
             raise self._failure(error, "making its root") from error
-        if not self._root.is_dir():
-            raise ConfigurationError(f"The root of a local store must be a folder; {self._root} is none. Name another.")
+        if not usable:
+            raise ConfigurationError(
+                f"The root of a local store must be a folder in a folder; {self._root} is none. Name another."
+            )
 
     def _walk(self, parts: tuple[str, ...], prefix: str, after: str) -> Iterator[str]:
         above = "".join(f"{part}/" for part in parts)
@@ -341,9 +341,12 @@ def _exists(name: str, folder: int) -> bool:
     return True
 
 
-def _older_than(limit: datetime, folder: int) -> list[str]:
-    with os.scandir(folder) as found:
-        return [entry.name for entry in found if datetime.fromtimestamp(entry.stat().st_mtime, UTC) < limit]
+def _remove_if_older(entry: os.DirEntry[str], limit: float, folder: int) -> bool:
+    with suppress(FileNotFoundError):  # its writer has finished, or another sweep was faster
+        if entry.stat(follow_symlinks=False).st_mtime < limit:
+            os.unlink(entry.name, dir_fd=folder)
+            return True
+    return False
 
 
 def _sync_folder(path: Path) -> None:

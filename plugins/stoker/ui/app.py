@@ -13,8 +13,7 @@ from fastapi.templating import Jinja2Templates
 
 from stoker.errors import IntegrityError, NotFound, StokerError, TransportError, UsageError
 from stoker.registry.registry import Registry
-from stoker.store.documents import get_document
-from stoker.ui.views import describe_model, list_models
+from stoker.ui.views import describe_model, list_models, read_document
 
 _HERE = Path(__file__).parent
 _SHOWN_VERSIONS = 50
@@ -59,7 +58,7 @@ def create_app(get_registry: Callable[[], Registry], *, dependencies: Sequence[A
 
     @app.get("/documents/{digest}", response_class=HTMLResponse)
     def document(request: Request, digest: str) -> Response:
-        found = get_document(get_registry().store, digest)
+        found = read_document(get_registry(), digest)
         return pages.TemplateResponse(request, "document.html", {"digest": digest, "document": found})
 
     return app

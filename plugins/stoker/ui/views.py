@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from stoker.errors import NotFound
 from stoker.registry.registry import Registry
 from stoker.registry.versions import Version
+from stoker.store.documents import get_document
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def list_models(registry: Registry) -> list[dict[str, Any]]:
@@ -29,6 +33,16 @@ def describe_model(registry: Registry, name: str, *, limit: int) -> dict[str, An
         for version in registry.versions(name, limit=limit)
     ]
     return {"name": name, "aliases": aliases, "versions": versions, "total": state.versions}
+
+
+def read_document(registry: Registry, digest: str) -> dict[str, Any]:
+    """A document of any kind.
+
+    :raises NotFound: when there is none with this digest, or it is no digest: it comes from an address that anybody may type.
+    """
+    if not _DIGEST.fullmatch(digest):
+        raise NotFound(f"A document is named by 64 hexadecimal digits; got {ascii(digest)[:80]}. Follow a link to it.")
+    return get_document(registry.store, digest)
 
 
 def _model_row(registry: Registry, name: str) -> dict[str, Any]:

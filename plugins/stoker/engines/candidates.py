@@ -1,0 +1,84 @@
+"""Candidates in the store: found again by the fingerprint of what they were made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stoker.core import wire
+from stoker.core.records import Reference
+from stoker.errors import AlreadyExists, StoreUnavailable
+from stoker.store import layout
+from stoker.store.base import ObjectStore
+from stoker.store.documents import get_document
+
+_MAX_TRIES = 20
+
+
+def newest(store: ObjectStore, fingerprint: str) -> tuple[str, dict[str, Any]] | None:
+    """Digest and document of the newest candidate of a fingerprint, if everything that it names is still there."""
+    keys = list(store.keys(layout.training(fingerprint)))
+    if not keys:
+        return None
+    digest = wire.parse(store.read(keys[-1]), f"The training pointer {keys[-1]}")["candidate"]
+    if not store.exists(layout.blob(digest)):
+        return None
+    document = get_document(store, digest, "candidate")
+    if not store.exists(layout.blob(document["holdout"])):
+        return None
+    holdout = get_document(store, document["holdout"], "dataset")
+    files = [file["sha256"] for file in (*document["files"].values(), holdout["file"])]
+    return (digest, document) if all(store.exists(layout.blob(file)) for file in files) else None
+
+
+def remember(
+    store: ObjectStore, digest: str, document: dict[str, Any], *, keep_first: bool
+) -> tuple[str, dict[str, Any]]:
+    """Let the fingerprint of a candidate mean this candidate, under the next number.
+
+    :param keep_first: take the candidate of somebody who was faster instead, so that all who train the same at the same time
+        go on with one.
+    :returns: digest and document of the candidate that counts.
+    :raises StoreUnavailable: when others were faster many times in a row; the same call may succeed later.
+    """
+    fingerprint = document["fingerprint"]
+    prefix = layout.training(fingerprint)
+    record = {"format": wire.FORMAT, "kind": "training", "fingerprint": fingerprint, "candidate": digest}
+    for _ in range(_MAX_TRIES):
+        number = max((layout.number_of(key) for key in store.keys(prefix)), default=0) + 1
+        if keep_first and (known := newest(store, fingerprint)) is not None:
+            return known
+        try:
+            store.create(layout.numbered(prefix, number), wire.canonical(record))
+        except AlreadyExists:
+            continue
+        return digest, document
+    raise StoreUnavailable(
+        f"The training {fingerprint[:12]} must hold still for one write; others wrote {_MAX_TRIES} times meanwhile. "
+        "Try again later."
+    )
+
+
+def refer(store: ObjectStore, digest: str, document: Mapping[str, Any], *, cached: bool) -> Reference:
+    """The reference that the training step returns.
+
+    :param cached: whether the candidate was there already.
+    """
+    return Reference(
+        kind="candidate",
+        uri=f"{store.uri}/{layout.blob(digest)}",
+        digest=digest,
+        verdict="pass",
+        summary={
+            "cached": cached,
+            "class": document["estimator"]["class"],
+            "dataset": document["dataset_name"],
+            "partition": document["partition"],
+            "task": document["task"],
+            "rows_train": document["rows"]["train"],
+            "rows_holdout": document["rows"]["holdout"],
+            "features": len(document["features"]),
+            "fingerprint": document["fingerprint"],
+            "seconds": 0.0 if cached else document["training"]["seconds"],
+        },
+    )

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+from tests.support.models import boosting, fit, flights, put
+
+from stoker.engines import candidates
+from stoker.errors import AlreadyExists, StoreUnavailable
+from stoker.store.documents import get_document, put_document
+from stoker.store.memory import MemoryStore
+
+
+@pytest.fixture
+def store():
+    return MemoryStore()
+
+
+@pytest.fixture
+def trained(store):
+    """A candidate that was trained, and remembered by nobody."""
+    digest = fit(store, put(store, flights()), boosting, cache="off").digest
+    return digest, get_document(store, digest)
+
+
+def _other(store, document):
+    changed = {**document, "random_state": 99}
+    return put_document(store, changed), changed
+
+
+def test_an_unknown_fingerprint_has_no_candidate(store):
+    assert candidates.newest(store, "0" * 64) is None
+
+
+def test_the_highest_number_counts(store, trained):
+    digest, document = trained
+    candidates.remember(store, digest, document, keep_first=True)
+    second, changed = _other(store, document)
+    assert candidates.remember(store, second, changed, keep_first=False)[0] == second
+    assert candidates.newest(store, document["fingerprint"])[0] == second
+
+
+def test_who_trains_the_same_at_the_same_time_goes_on_with_the_first(store, trained):
+    digest, document = trained
+    candidates.remember(store, digest, document, keep_first=True)
+    second, changed = _other(store, document)
+    assert candidates.remember(store, second, changed, keep_first=True)[0] == digest
+    assert len(list(store.keys("training/"))) == 1
+
+
+@pytest.mark.parametrize("lost", ["candidate", "holdout", "rows", "model"])
+def test_a_candidate_with_a_lost_part_does_not_count(store, trained, lost):
+    digest, document = trained
+    candidates.remember(store, digest, document, keep_first=True)
+    gone = {
+        "candidate": digest,
+        "holdout": document["holdout"],
+        "rows": get_document(store, document["holdout"])["file"]["sha256"],
+        "model": document["files"]["model.skops"]["sha256"],
+    }[lost]
+    store.delete_swept(f"blobs/{gone[:2]}/{gone}")
+    assert candidates.newest(store, document["fingerprint"]) is None
+
+
+def test_losing_every_race_is_a_transport_error(store, trained, monkeypatch):
+    def lose(key: str, data: bytes) -> None:
+        raise AlreadyExists("Somebody was faster.")
+
+    monkeypatch.setattr(store, "create", lose)
+    with pytest.raises(StoreUnavailable, match="Try again later"):
+        candidates.remember(store, *trained, keep_first=False)

@@ -1,0 +1,77 @@
+"""Which snapshot a partition means."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from stoker.core import wire
+from stoker.errors import AlreadyExists, CorruptArtifact, StoreUnavailable
+from stoker.store import partitions
+from stoker.store.memory import MemoryStore
+
+A, B = wire.sha256(b"a"), wire.sha256(b"b")
+
+
+def point(store, partition, snapshot):
+    return partitions.point(
+        store, dataset="d", stage="raw", partition=partition, snapshot=snapshot, data_id=wire.sha256(b"data")
+    )
+
+
+def test_the_highest_pointer_counts():
+    store = MemoryStore()
+    assert [point(store, "p", snapshot) for snapshot in (A, B, A)] == [True, True, True]
+    assert partitions.newest(store, "d", "raw", "p") == A
+
+
+def test_pointing_at_the_same_snapshot_again_is_no_news():
+    store = MemoryStore()
+    assert (point(store, "p", A), point(store, "p", A)) == (True, False)
+    assert len(list(store.keys("datasets/"))) == 1
+
+
+def test_partitions_come_in_text_order_with_their_newest_snapshot():
+    store = MemoryStore()
+    for partition, snapshot in (("2013-1", A), ("2013-1.5", B), ("2013-1", B), ("2013-2", A)):
+        point(store, partition, snapshot)
+    assert partitions.partitions(store, "d", "raw") == [("2013-1", B), ("2013-1.5", B), ("2013-2", A)]
+    assert partitions.partitions(store, "d", "raw", until="2013-1.5") == [("2013-1", B), ("2013-1.5", B)]
+    assert partitions.newest_before(store, "d", "raw", "2013-1.5") == B
+    assert partitions.newest_before(store, "d", "raw", "2013-1") is None
+
+
+def test_a_dataset_without_partitions_has_one():
+    store = MemoryStore()
+    assert partitions.newest(store, "d", "raw", None) is None
+    point(store, None, A)
+    assert partitions.newest(store, "d", "raw", None) == A
+    assert partitions.partitions(store, "d", "ok") == []
+
+
+def test_concurrent_writers_all_find_their_number():
+    store = MemoryStore()
+    snapshots = [wire.sha256(bytes([number])) for number in range(8)]
+    threads = [threading.Thread(target=point, args=(store, "p", snapshot)) for snapshot in snapshots]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(list(store.keys("datasets/d/raw/p/"))) == 8
+    assert partitions.newest(store, "d", "raw", "p") in snapshots
+
+
+def test_a_writer_that_always_loses_gives_up_with_a_retryable_error():
+    class Busy(MemoryStore):
+        def create(self, key, data):
+            raise AlreadyExists("somebody was faster")
+
+    with pytest.raises(StoreUnavailable, match="hold still") as caught:
+        point(Busy(), "p", A)
+    assert caught.value.retryable
+
+
+def test_a_pointer_names_a_digest():
+    with pytest.raises(CorruptArtifact):
+        point(MemoryStore(), "p", "latest")
