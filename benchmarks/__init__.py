@@ -1,0 +1,1 @@
+"""What the README's numbers and pictures come from."""

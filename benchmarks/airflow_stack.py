@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ from typing import Any
 
 import yaml
 
-USER = PASSWORD = "admin"
+USER = PASSWORD = "admin"  # noqa: S105 - of a throw-away Airflow that only this machine reaches
 _STOP_SECONDS = 30
 _LOG_LINES = 40
 
@@ -35,7 +36,12 @@ class AirflowStack:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = read_settings(root / "airflow_settings.yaml")
-        self.environment = {**os.environ, **self._configuration(root), **self.settings.environment(), **(environment or {})}
+        self.environment = {
+            **os.environ,
+            **self._configuration(root),
+            **self.settings.environment(),
+            **(environment or {}),
+        }
         self.environment.pop("PYTHONDONTWRITEBYTECODE", None)  # it would make every task compile its imports anew
         self.log = home / "airflow.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,11 +54,18 @@ class AirflowStack:
         with self.log.open("wb") as log:
             # A session of its own, so that Ctrl-C reaches this program first, and stopping reaches all of Airflow.
             self._process = subprocess.Popen(
-                [str(airflow), "standalone"], env=self.environment, cwd=self.home, stdout=log, stderr=log, start_new_session=True
+                [str(airflow), "standalone"],
+                env=self.environment,
+                cwd=self.home,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def stop(self) -> None:
@@ -62,14 +75,10 @@ class AirflowStack:
             return
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                pass
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()
         self._process = None
 
@@ -112,7 +121,10 @@ class AirflowStack:
             self.url + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", **({"Authorization": f"Bearer {self._token}"} if self._token else {})},
+            headers={
+                "Content-Type": "application/json",
+                **({"Authorization": f"Bearer {self._token}"} if self._token else {}),
+            },
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
@@ -188,6 +200,12 @@ def free_port() -> int:
 
 
 def _connection(entry: dict[str, Any]) -> dict[str, Any]:
-    names = {"conn_type": "conn_type", "conn_host": "host", "conn_schema": "schema", "conn_login": "login", "conn_port": "port"}
+    names = {
+        "conn_type": "conn_type",
+        "conn_host": "host",
+        "conn_schema": "schema",
+        "conn_login": "login",
+        "conn_port": "port",
+    }
     given = {ours: entry[theirs] for theirs, ours in names.items() if entry.get(theirs) not in (None, "")}
     return {**given, "extra": entry.get("conn_extra") or {}}

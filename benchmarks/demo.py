@@ -1,7 +1,8 @@
 """Twelve months of flights through a real Airflow: what ``make demo`` runs.
 
-Each month's file is landed, the DAG ``flights_training`` runs on it, and the champion that was in office when the file landed is scored on the
-whole month, beside the model that was champion at the end of February and was never trained again.
+Each month's file is landed, the DAG ``flights_training`` runs on it, and the champion that was in office when the
+file landed is scored on the whole month, beside the model that was champion at the end of February and was never
+trained again.
 """
 
 from __future__ import annotations
@@ -115,7 +116,9 @@ class Demo:
                 if state in ("success", "failed"):
                     return str(state)
                 tasks = self.airflow.request("GET", f"{path}/taskInstances")["task_instances"]
-                running = ", ".join(t["task_id"] for t in tasks if t["state"] in ("running", "queued")) or "between tasks"
+                running = (
+                    ", ".join(t["task_id"] for t in tasks if t["state"] in ("running", "queued")) or "between tasks"
+                )
                 done = sum(t["state"] in ("success", "skipped") for t in tasks)
                 status.update(f"{month}: {running} ({done} of {len(tasks)} done, {time.monotonic() - started:.0f} s)")
                 time.sleep(0.5)
@@ -166,7 +169,9 @@ def report(months: list[Month], path: Path) -> None:
     better = sum((row.champion_auc or 0) > (row.frozen_auc or 0) for row in compared)
     if compared:
         console.print(f"The retrained champion beats the frozen model in {better} of {len(compared)} months.")
-    path.write_text(json.dumps({"months": [asdict(row) for row in months], "better": better, "compared": len(compared)}, indent=2))
+    path.write_text(
+        json.dumps({"months": [asdict(row) for row in months], "better": better, "compared": len(compared)}, indent=2)
+    )
     console.print(f"Written to {path.name}.")
 
 
@@ -195,7 +200,9 @@ def main() -> int:
                 break
         report(months, ROOT / "demo-report.json")
         if not arguments.ci:
-            console.print(f"Airflow stays up: {airflow.url} (user {USER}, password {PASSWORD}). Ctrl-C stops everything.")
+            console.print(
+                f"Airflow stays up: {airflow.url} (user {USER}, password {PASSWORD}). Ctrl-C stops everything."
+            )
             signal.pause()
     return 1 if any(row.failed for row in months) or len(months) < len(files) else 0
 

@@ -1,7 +1,8 @@
 """The long form: one task a step, from a landed file to a promoted champion.
 
-A file of flights lands each month. This DAG freezes it, takes bad rows out, trains on all months so far, judges the model against the champion on the newest
-flights, and promotes it when it is better. Otherwise the champion stays, and the evaluation says why.
+A file of flights lands each month. This DAG freezes it, takes bad rows out, trains on all months so far, judges the
+model against the champion on the newest flights, and promotes it when it is better. Otherwise the champion stays, and
+the evaluation says why.
 """
 
 from __future__ import annotations
@@ -73,10 +74,17 @@ PARAMS = {
     max_active_runs=1,
     tags=["stoker", MODEL],
     params=PARAMS,
-    default_args={"owner": "ml-platform", "retries": 2, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": True},
+    default_args={
+        "owner": "ml-platform",
+        "retries": 2,
+        "retry_delay": timedelta(minutes=1),
+        "retry_exponential_backoff": True,
+    },
     doc_md=__doc__,
 )
-def flights_training():
+def flights_training() -> None:
+    """Wire the seven steps."""
+
     @task(multiple_outputs=True)
     def plan(landing: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         """Which month to train on, where its file lies, and with which parameters."""
@@ -85,7 +93,9 @@ def flights_training():
 
         params = params or {}
         folder = ObjectStoragePath(landing if "://" in landing else f"file://{PROJECT / landing}")
-        landed = sorted(path.name for path in folder.iterdir() if path.name.startswith(PREFIX)) if folder.exists() else []
+        landed = (
+            sorted(path.name for path in folder.iterdir() if path.name.startswith(PREFIX)) if folder.exists() else []
+        )
         if not landed and not params["month"]:
             raise AirflowSkipException(f"No file has landed in {folder}.")
         name = f"{PREFIX}{params['month']}{SUFFIX}" if params["month"] else landed[-1]

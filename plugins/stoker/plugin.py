@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -14,9 +14,15 @@ class StokerPlugin(AirflowPlugin):
     """Registers the pages under ``/stoker`` and the entry *Models* in the navigation."""
 
     name = "stoker"
-    operator_extra_links = [VerdictLink()]
-    external_views = [
-        {"name": "Models", "href": "/stoker/", "destination": "nav", "category": "browse", "url_route": "stoker-models"},
+    operator_extra_links: ClassVar[list[Any]] = [VerdictLink()]
+    external_views: ClassVar[list[Any]] = [
+        {
+            "name": "Models",
+            "href": "/stoker/",
+            "destination": "nav",
+            "category": "browse",
+            "url_route": "stoker-models",
+        },
     ]
 
     @cached_property

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from stoker import __version__
-
 
 def get_provider_info() -> dict[str, Any]:
     """The provider's metadata, in the form of Airflow's ``provider_info.schema.json``."""
@@ -14,7 +12,11 @@ def get_provider_info() -> dict[str, Any]:
         "name": "Stoker",
         "description": "Keeps machine-learning models trained: validate, train, evaluate, register, promote.",
         "integrations": [
-            {"integration-name": "Stoker", "external-doc-url": "https://pypi.org/project/airflow-provider-stoker/", "tags": ["software"]}
+            {
+                "integration-name": "Stoker",
+                "external-doc-url": "https://pypi.org/project/airflow-provider-stoker/",
+                "tags": ["software"],
+            }
         ],
         "connection-types": [_CONNECTION_TYPE],
         "extra-links": ["stoker.links.VerdictLink"],
@@ -79,7 +81,10 @@ _OPTIONS: dict[str, Any] = {
     "aws_conn_id": _option("The connection through which S3 is reached.", "string", "aws_default", "aws_default"),
     "expected_bucket_owner": _option("AWS account id that must own the bucket.", "string", "123456789012", None),
     "trusted_types": _option(
-        "Types beyond Stoker's own list that a model file may hold, separated by spaces.", "string", "mypkg.steps.Clip", None
+        "Types beyond Stoker's own list that a model file may hold, separated by spaces.",
+        "string",
+        "mypkg.steps.Clip",
+        None,
     ),
     "max_threads": _option("Threads of BLAS and OpenMP that one task may use.", "integer", "4", "2"),
 }

@@ -310,6 +310,14 @@ def test_help_starts_without_airflow_and_heavy_libraries() -> None:
     assert "Exit codes: 0 done" in done.stdout
 
 
+def test_a_key_that_interrupts_ends_the_command_with_130(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(self: Registry) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Registry, "models", interrupt)
+    assert call("models").code == 130
+
+
 def test_json_is_ascii_so_that_nothing_stored_steers_a_terminal(call: Call, registry: Registry) -> None:
     register(registry, reasons=("\x1b]0;pwned\x07 ünïcode",))
     answer = call("show", "churn", "1", "--json")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from stoker.cli import doctor
-from stoker.cli.session import Session
+from stoker.cli.invocation import Invocation
 from stoker.errors import StoreUnavailable
 from stoker.registry.registry import Registry
 from stoker.store import layout
@@ -84,8 +84,8 @@ def test_a_store_address_that_is_none_fails(call: Call, monkeypatch: pytest.Monk
 
 
 def test_a_read_only_store_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = Session(store_uri=tmp_path.as_uri())
-    assert session.registry.models() == []
+    invocation = Invocation(store_uri=tmp_path.as_uri())
+    assert invocation.registry.models() == []
     real = os.open
 
     def read_only(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
@@ -94,15 +94,15 @@ def test_a_read_only_store_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return real(path, flags, *arguments, **options)
 
     monkeypatch.setattr(os, "open", read_only)
-    found = {check.check: check for check in doctor.examine(session)}
+    found = {check.check: check for check in doctor.examine(invocation)}
     assert found["store answers"].result == "ok"
     assert found["store keeps what is there"].result == "fail"
 
 
 def test_a_server_that_ignores_conditions_fails(ignoring_server: str) -> None:
-    session = Session(store_uri="memory://replaced")
-    session.store = S3Store(client(ignoring_server), BUCKET, "doctor")
-    found = {check.check: check for check in doctor.examine(session)}
+    invocation = Invocation(store_uri="memory://replaced")
+    invocation.store = S3Store(client(ignoring_server), BUCKET, "doctor")
+    found = {check.check: check for check in doctor.examine(invocation)}
     assert found["store keeps what is there"].result == "fail"
     assert "If-None-Match" in found["store keeps what is there"].finding
     assert "file system" not in found
@@ -110,7 +110,7 @@ def test_a_server_that_ignores_conditions_fails(ignoring_server: str) -> None:
 
 def test_a_store_on_nfs_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "filesystem_magic", lambda path: 0x6969 if path == str(tmp_path / "a b") else None)
-    found = {check.check: check for check in doctor.examine(Session(store_uri=(tmp_path / "a b").as_uri()))}
+    found = {check.check: check for check in doctor.examine(Invocation(store_uri=(tmp_path / "a b").as_uri()))}
     assert found["file system"].result == "warn"
     assert "NFS" in found["file system"].finding
 

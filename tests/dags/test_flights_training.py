@@ -125,7 +125,11 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with s3_server() as endpoint:
         client(endpoint).create_bucket(Bucket="models")
         connection = {"conn_type": "aws", "login": "test", "password": "testtest"}
-        extra = {"endpoint_url": endpoint, "region_name": "us-east-1", "config_kwargs": {"s3": {"addressing_style": "path"}}}
+        extra = {
+            "endpoint_url": endpoint,
+            "region_name": "us-east-1",
+            "config_kwargs": {"s3": {"addressing_style": "path"}},
+        }
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({**connection, "extra": extra}))
         yield "s3://models/stoker"
 

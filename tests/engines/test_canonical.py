@@ -18,7 +18,7 @@ from stoker.engines.file_formats import read_file
 from stoker.errors import SchemaMismatch, UnsuitableData
 
 TEXTS = st.text(st.sampled_from("abcxyzé ,'\"-"), min_size=1, max_size=6).filter(lambda text: text.strip() == text)
-EPOCHS = (dt.datetime.min.replace(year=1970), dt.datetime.min.replace(year=2200))
+EPOCHS = (dt.datetime(1970, 1, 1), dt.datetime(2200, 1, 1))  # noqa: DTZ001 - hypothesis adds zones itself
 ROWS = st.lists(
     st.tuples(
         st.none() | st.integers(-(2**63) + 1, 2**63 - 1),

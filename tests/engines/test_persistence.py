@@ -77,6 +77,7 @@ def _rewritten(data: bytes, change) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: type(estimator).__name__)
 def test_common_estimators_come_back_with_the_same_predictions(estimator):
     fitted = estimator.fit(np.round(np.abs(ROWS)), LABELS)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from stoker.registry.registry import Registry
 from stoker.store.base import ObjectStore
 from stoker.store.local_files import LocalStore

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from stoker.core import wire
 from stoker.errors import InvalidName, NotFound, StoreUnavailable
 from stoker.registry.audit import AuditReport, verify
@@ -34,8 +35,7 @@ def _keys(report: AuditReport) -> list[str]:
     return [problem.key for problem in report.problems]
 
 
-@pytest.fixture
-def grown(registry: Registry) -> ObjectStore:
+def _grow(registry: Registry) -> ObjectStore:
     """Twenty versions promoted one after the other, a rollback, a block and an unblock: 43 entries, checkpoints at 16 and 32."""
     register(registry, 1, aliases=["challenger"], idempotency_key="task")
     promote(registry, 1, idempotency_key="task/promote")
@@ -46,10 +46,18 @@ def grown(registry: Registry) -> ObjectStore:
     return registry.store
 
 
-def test_a_log_that_nobody_touched_is_clean(grown: ObjectStore) -> None:
-    report = verify(grown, MODEL)
+@pytest.fixture
+def grown() -> ObjectStore:
+    return _grow(Registry(MemoryStore()))
+
+
+def test_a_log_that_nobody_touched_is_clean(registry: Registry) -> None:
+    store = _grow(registry)
+    report = verify(store, MODEL)
     assert report.clean
-    assert (report.entries, report.head) == (43, Registry(grown).state(MODEL).digest)
+    assert (report.entries, report.head) == (43, registry.state(MODEL).digest)
+    store.delete_swept(entry_key(MODEL, 7))
+    assert not verify(store, MODEL).clean
 
 
 def test_a_model_that_does_not_exist_cannot_be_audited(store: ObjectStore) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 import pytest
+
 from stoker.errors import (
     AlreadyExists,
     CommitStateUnknown,
@@ -223,7 +224,7 @@ def test_a_checkpoint_that_cannot_be_written_fails_no_commit(caplog: pytest.LogC
 def test_a_lost_checkpoint_is_made_up_for_by_the_next(store: ObjectStore, registry: Registry) -> None:
     grow(registry, 7)
     register(registry, 8)
-    faulty = FaultyStore(store, {n: Fault.BEFORE for n in range(2, 40)})  # all but the entry itself
+    faulty = FaultyStore(store, dict.fromkeys(range(2, 40), Fault.BEFORE))  # all but the entry itself
     promote(Registry(faulty), 8)
     assert list(store.keys(layout.checkpoints(MODEL))) == []
     grow(Registry(store), 8, start=9)
@@ -232,7 +233,9 @@ def test_a_lost_checkpoint_is_made_up_for_by_the_next(store: ObjectStore, regist
     assert _clean(store)
 
 
-def test_a_long_lived_reader_goes_on_from_a_newer_checkpoint(store: ObjectStore, registry: Registry) -> None:
+def test_a_long_lived_reader_goes_on_from_a_newer_checkpoint() -> None:
+    store = MemoryStore()
+    registry = Registry(store)
     grow(registry, 1)
     reader = Registry(store)
     assert reader.resolve(MODEL).number == 1

@@ -75,7 +75,7 @@ def test_a_document_without_a_kind_is_refused() -> None:
 def test_a_document_of_another_kind_is_refused() -> None:
     store = MemoryStore()
     digest = documents.put_document(store, {"kind": "report"})
-    with pytest.raises(UsageError, match="dataset or model document .* is of kind 'report'"):
+    with pytest.raises(UsageError, match=r"dataset or model document .* is of kind 'report'"):
         documents.get_document(store, digest, "dataset", "model")
 
 

@@ -21,7 +21,7 @@ def _without_nesting(keys: set[str]) -> set[str]:
     return {key for key in keys if not any(other != key and key.startswith(f"{other}/") for other in keys)}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sets(_KEY, max_size=12).map(_without_nesting), _TEXT, _TEXT)
 def test_keys_are_those_of_a_sorted_dict(keys: set[str], prefix: str, after: str) -> None:
     wanted = sorted(key for key in keys if key.startswith(prefix) and key > after)

@@ -31,10 +31,18 @@ def test_a_server_that_ignores_the_condition_is_refused() -> None:
 class _SoundInARowOnly(MemoryStore):
     """As a server whose look and write are two steps: right for one writer, wrong for writers at once (keys 1 and on of a probe)."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._overwritten: dict[str, bytes] = {}
+
     def create(self, key: str, data: bytes) -> None:
-        if not key.endswith("/0"):
-            self._objects.pop(key, None)
-        super().create(key, data)
+        if key.endswith("/0"):
+            super().create(key, data)
+        else:
+            self._overwritten[key] = data
+
+    def read(self, key: str) -> bytes:
+        return self._overwritten.get(key) or super().read(key)
 
 
 def test_a_store_that_is_sound_for_one_writer_only_is_refused() -> None:

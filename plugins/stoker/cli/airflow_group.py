@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import NoReturn
 
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
@@ -34,7 +33,7 @@ def get_cli_commands() -> list[GroupCommand]:
     return [GroupCommand(name="stoker", help="Look at models, move their aliases, audit the log", subcommands=commands)]
 
 
-def run(parsed: Namespace) -> NoReturn:
+def run(parsed: Namespace) -> None:
     """Hand the command line to ``stoker``, which exits."""
     from airflow.cli.utils import redirect_stdout_log_handlers_to_stderr
 
@@ -42,4 +41,3 @@ def run(parsed: Namespace) -> NoReturn:
 
     redirect_stdout_log_handlers_to_stderr()  # --json owns stdout
     app.main([parsed.subcommand, *parsed.arguments], prog_name="airflow stoker")
-    raise AssertionError  # app.main always exits

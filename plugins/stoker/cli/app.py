@@ -12,8 +12,8 @@ import click
 from stoker import __version__
 from stoker.cli import records
 from stoker.cli.failures import EXIT_CODES, INTERRUPTED, NEGATIVE, show_failure, show_usage
+from stoker.cli.invocation import Invocation
 from stoker.cli.output import plain, show_facts, show_json, show_table, utc
-from stoker.cli.session import Session
 from stoker.core.names import parse_version
 from stoker.errors import StokerError
 from stoker.registry.changes import ANY
@@ -38,7 +38,7 @@ class _App(click.Group):
         # Looked for by hand: an error may come up before the option was parsed.
         as_json = "--json" in argv
         try:
-            code = super().main(argv, **{**extra, "standalone_mode": False})
+            code = super().main(argv, **{**extra, "standalone_mode": False}) or 0
         except StokerError as error:
             code = show_failure(error, as_json=as_json)
         except click.ClickException as error:
@@ -50,7 +50,7 @@ class _App(click.Group):
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value:  # the same option may stand before and after the command; what was given wins over what was not
-        setattr(context.ensure_object(Session), str(parameter.name), value)
+        setattr(context.ensure_object(Invocation), str(parameter.name), value)
 
 
 def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -87,7 +87,7 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-_pass = click.make_pass_decorator(Session, ensure=True)
+_pass = click.make_pass_decorator(Invocation, ensure=True)
 _MODEL = click.argument("model", metavar="MODEL")
 _ALIAS = click.option("--alias", default="champion", show_default=True, help="The alias to move.")
 _REASON = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit log.")
@@ -107,17 +107,17 @@ def app() -> None:
 @app.command("models")
 @_shared
 @_pass
-def list_models(session: Session) -> None:
+def list_models(invocation: Invocation) -> None:
     """List all models with their champions."""
-    rows = [records.model_record(session.registry, name) for name in session.registry.models()]
-    if session.as_json:
+    rows = [records.model_record(invocation.registry, name) for name in invocation.registry.models()]
+    if invocation.as_json:
         show_json({"models": rows})
         return
     show_table(
-        f"Models in {plain(session.store.uri)}",
+        f"Models in {plain(invocation.store.uri)}",
         ("Model", "Champion#", "Versions#", "Changed (UTC)"),
         [(row["model"], row["champion"], row["versions"], records.shown_time(row["changed"])) for row in rows],
-        empty=f"No model is registered in {plain(session.store.uri)} yet.",
+        empty=f"No model is registered in {plain(invocation.store.uri)} yet.",
     )
 
 
@@ -126,10 +126,10 @@ def list_models(session: Session) -> None:
 @_LIMIT
 @_shared
 @_pass
-def list_versions(session: Session, model: str, limit: int) -> None:
+def list_versions(invocation: Invocation, model: str, limit: int) -> None:
     """List the versions of MODEL, newest first."""
-    found = [records.version_record(version) for version in session.registry.versions(model, limit=limit)]
-    if session.as_json:
+    found = [records.version_record(version) for version in invocation.registry.versions(model, limit=limit)]
+    if invocation.as_json:
         show_json({"model": model, "versions": found})
         return
     show_table(
@@ -154,11 +154,11 @@ def list_versions(session: Session, model: str, limit: int) -> None:
 @click.argument("which", metavar="VERSION|ALIAS")
 @_shared
 @_pass
-def show_version(session: Session, model: str, which: str) -> None:
+def show_version(invocation: Invocation, model: str, which: str) -> None:
     """Show one version of MODEL, by number or by alias."""
-    version = _find(session, model, which)
+    version = _find(invocation, model, which)
     record = records.version_record(version)
-    if session.as_json:
+    if invocation.as_json:
         show_json({**record, "manifest": version.manifest})
         return
     evaluation = version.manifest.get("evaluation") or {}
@@ -188,18 +188,20 @@ def show_version(session: Session, model: str, which: str) -> None:
 @_REASON
 @_shared
 @_pass
-def promote(session: Session, model: str, version: str, alias: str, expect: str, no_verdict: bool, reason: str) -> None:
+def promote(
+    invocation: Invocation, model: str, version: str, alias: str, expect: str, no_verdict: bool, reason: str
+) -> None:
     """Point an alias of MODEL at VERSION, in one atomic write."""
-    move = session.registry.promote(
+    move = invocation.registry.promote(
         model,
         parse_version(version),
         alias=alias,
         expected_version=_expected(expect),
         require_verdict=not no_verdict,
-        actor=session.actor,
+        actor=invocation.actor,
         reason=reason,
     )
-    _show_move(session, records.move_record(model, move))
+    _show_move(invocation, records.move_record(model, move))
 
 
 @app.command("rollback")
@@ -210,21 +212,21 @@ def promote(session: Session, model: str, version: str, alias: str, expect: str,
 @_REASON
 @_shared
 @_pass
-def rollback(session: Session, model: str, to: str | None, alias: str, expect: str, reason: str) -> None:
+def rollback(invocation: Invocation, model: str, to: str | None, alias: str, expect: str, reason: str) -> None:
     """Point an alias of MODEL back at an earlier version, and block the bad one.
 
     The earlier version is loaded in a clean process first. What Airflow's settings trust is trusted; with --store add --conn-id for that.
     """
-    move = session.registry.rollback(
+    move = invocation.registry.rollback(
         model,
         alias=alias,
         to=None if to is None else parse_version(to),
         expected_version=_expected(expect),
-        actor=session.actor,
+        actor=invocation.actor,
         reason=reason,
-        verify=lambda version: _verify_loads(session, version),
+        verify=lambda version: _verify_loads(invocation, version),
     )
-    _show_move(session, records.move_record(model, move))
+    _show_move(invocation, records.move_record(model, move))
 
 
 @app.group("audit")
@@ -237,11 +239,11 @@ def audit() -> None:
 @_LIMIT
 @_shared
 @_pass
-def audit_log(session: Session, model: str, limit: int) -> None:
+def audit_log(invocation: Invocation, model: str, limit: int) -> None:
     """Show who changed what in MODEL, when and why; the newest last."""
-    behind = max(session.registry.state(model).seq - limit, 0)
-    entries = [records.entry_record(entry) for entry in session.registry.history(model, after=behind)]
-    if session.as_json:
+    behind = max(invocation.registry.state(model).seq - limit, 0)
+    entries = [records.entry_record(entry) for entry in invocation.registry.history(model, after=behind)]
+    if invocation.as_json:
         show_json({"model": model, "entries": entries})
         return
     show_table(
@@ -263,15 +265,15 @@ def audit_log(session: Session, model: str, limit: int) -> None:
 @_shared
 @_pass
 @click.pass_context
-def audit_verify(context: click.Context, session: Session, model: str | None, expect_head: str | None) -> None:
+def audit_verify(context: click.Context, invocation: Invocation, model: str | None, expect_head: str | None) -> None:
     """Read every record of MODEL, or of all models, and name each that is damaged."""
     from stoker.registry.audit import verify
 
     if expect_head and not model:
         raise click.UsageError("--expect-head needs a MODEL: each model has a log of its own.")
-    names = [model] if model else session.registry.models()
-    found = [records.audit_record(name, verify(session.store, name, expected_head=expect_head)) for name in names]
-    if session.as_json:
+    names = [model] if model else invocation.registry.models()
+    found = [records.audit_record(name, verify(invocation.store, name, expected_head=expect_head)) for name in names]
+    if invocation.as_json:
         show_json({"models": found})
     else:
         show_table(
@@ -290,15 +292,15 @@ def audit_verify(context: click.Context, session: Session, model: str | None, ex
 @_shared
 @_pass
 @click.pass_context
-def doctor(context: click.Context, session: Session) -> None:
+def doctor(context: click.Context, invocation: Invocation) -> None:
     """Check this installation: versions, settings, the store, and its newest records.
 
     Writes a few objects under .probe/ and removes them again.
     """
     from stoker.cli.doctor import examine
 
-    checks = examine(session)
-    if session.as_json:
+    checks = examine(invocation)
+    if invocation.as_json:
         show_json({"ok": all(check.result != "fail" for check in checks), "checks": [vars(check) for check in checks]})
     else:
         show_table(
@@ -313,10 +315,10 @@ def main() -> None:
     app.main(prog_name="stoker")
 
 
-def _find(session: Session, model: str, which: str) -> Version:
+def _find(invocation: Invocation, model: str, which: str) -> Version:
     if re.match(r"[-0-9]", which):  # no alias begins so
-        return session.registry.version(model, parse_version(which))
-    return session.registry.resolve(model, which)
+        return invocation.registry.version(model, parse_version(which))
+    return invocation.registry.resolve(model, which)
 
 
 def _expected(text: str) -> Any:
@@ -324,16 +326,16 @@ def _expected(text: str) -> Any:
     return words[text] if text in words else parse_version(text)
 
 
-def _verify_loads(session: Session, version: Version) -> None:
+def _verify_loads(invocation: Invocation, version: Version) -> None:
     # Imported here: the engines bring heavy libraries, which only this command needs.
     import importlib
 
     registration = importlib.import_module("stoker.engines.registration")
-    registration.verify_loads(session.store, version, trusted=session.trusted_types)
+    registration.verify_loads(invocation.store, version, trusted=invocation.trusted_types)
 
 
-def _show_move(session: Session, record: dict[str, Any]) -> None:
-    if session.as_json:
+def _show_move(invocation: Invocation, record: dict[str, Any]) -> None:
+    if invocation.as_json:
         show_json(record)
         return
     was = f"it was version {record['previous']}" if record["previous"] else "it was unset"

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from stoker.cli.session import Session
+from stoker.cli.invocation import Invocation
 from stoker.core.wire import FORMAT
 from stoker.errors import StokerError, UnknownFormat
 from stoker.registry.registry import Registry
@@ -42,15 +42,15 @@ class Check:
     finding: str
 
 
-def examine(session: Session) -> list[Check]:
+def examine(invocation: Invocation) -> list[Check]:
     """Carry out all checks. Nothing is raised for what they find; where no store opens, its checks are left out."""
-    checks = [*_software(), _check("settings", lambda: _settings(session))]
+    checks = [*_software(), _check("settings", lambda: _settings(invocation))]
     if checks[-1].result != "fail":
         checks += [
-            _check("store answers", lambda: _answers(session)),
-            _check("store keeps what is there", lambda: _conditional_writes(session)),
-            *_filesystem(session),
-            *_records(session),
+            _check("store answers", lambda: _answers(invocation)),
+            _check("store keeps what is there", lambda: _conditional_writes(invocation)),
+            *_filesystem(invocation),
+            *_records(invocation),
         ]
     return checks
 
@@ -99,24 +99,24 @@ def _fits(name: str, version: str, supported: SpecifierSet) -> Check:
     return Check(name, "fail", f"{version} is outside the supported range {supported}. Install one inside it.")
 
 
-def _settings(session: Session) -> str:
-    return f"{session.store.uri}, from {session.source}"
+def _settings(invocation: Invocation) -> str:
+    return f"{invocation.store.uri}, from {invocation.source}"
 
 
-def _answers(session: Session) -> str:
-    next(iter(session.store.keys(layout.MODELS)), None)
+def _answers(invocation: Invocation) -> str:
+    next(iter(invocation.store.keys(layout.MODELS)), None)
     return "Its keys can be listed."
 
 
-def _conditional_writes(session: Session) -> str:
-    probe_conditional_writes(session.store)
+def _conditional_writes(invocation: Invocation) -> str:
+    probe_conditional_writes(invocation.store)
     return "It takes writes and refuses to replace an object."
 
 
-def _filesystem(session: Session) -> Iterator[Check]:
-    if not isinstance(session.store, LocalStore):
+def _filesystem(invocation: Invocation) -> Iterator[Check]:
+    if not isinstance(invocation.store, LocalStore):
         return
-    folder = unquote(urlsplit(session.store.uri).path)
+    folder = unquote(urlsplit(invocation.store.uri).path)
     if filesystem_magic(folder) == _NFS_MAGIC:
         advice = "The folder lies on NFS, whose caches may show old keys to other machines. Share a store through S3 instead."
         yield Check("file system", "warn", advice)
@@ -124,13 +124,13 @@ def _filesystem(session: Session) -> Iterator[Check]:
         yield Check("file system", "ok", "The folder is not on NFS.")
 
 
-def _records(session: Session) -> Iterator[Check]:
+def _records(invocation: Invocation) -> Iterator[Check]:
     try:
-        names = session.registry.models()
+        names = invocation.registry.models()
     except StokerError as error:
         yield Check("models", "fail", error.message)
         return
-    found = [_damage(session.registry, name) for name in names]
+    found = [_damage(invocation.registry, name) for name in names]
     newer = [damage.message for damage in found if isinstance(damage, UnknownFormat)]
     damaged = [damage.message for damage in found if damage and not isinstance(damage, UnknownFormat)]
     yield Check(

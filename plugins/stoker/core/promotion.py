@@ -50,8 +50,9 @@ def judge_thresholds(metrics: Mapping[str, float], thresholds: Mapping[str, Boun
 def judge_comparison(difference: PairedDifference | None, policy: GatePolicy) -> Verdict:
     """Judge the paired comparison with the champion.
 
-    The challenger passes when the lower end of the interval clears the bar: above ``margin`` for superiority, above ``-margin`` for
-    non-inferiority. When the upper end lies below the bar it fails. In between the data cannot tell, and the champion stays.
+    The challenger passes when the lower end of the interval clears the bar: above ``margin`` for superiority, above
+    ``-margin`` for non-inferiority. When the upper end lies below the bar it fails. In between the data cannot tell,
+    and the champion stays.
 
     :param difference: ``None`` when there is no champion yet: then only the thresholds decide.
     """
@@ -86,17 +87,14 @@ def judge_size(rows: int, policy: GatePolicy) -> Verdict:
 
 def judge_overlap(share: float, whose: str, policy: GatePolicy) -> Verdict:
     """Judge the share of evaluation rows on which a model was trained."""
+    allowed = f"{policy.max_overlap:.2%}"
     if share > policy.max_overlap:
-        return Verdict(
-            Outcome.FAIL,
-            (
-                f"Invalid comparison: {share:.2%} of the evaluation rows are training rows of {whose}; at most "
-                f"{policy.max_overlap:.2%} may be. Evaluate on rows that neither model has seen.",
-            ),
+        reason = (
+            f"Invalid comparison: {share:.2%} of the evaluation rows are training rows of {whose}; at most {allowed} may be. "
+            "Evaluate on rows that neither model has seen."
         )
-    return Verdict(
-        Outcome.PASS, (f"No more than {policy.max_overlap:.2%} of the evaluation rows are training rows of {whose}.",)
-    )
+        return Verdict(Outcome.FAIL, (reason,))
+    return Verdict(Outcome.PASS, (f"At most {allowed} of the evaluation rows are training rows of {whose}.",))
 
 
 def judge_dummy(model: float, dummy: float, metric: str, *, greater_is_better: bool) -> Verdict:

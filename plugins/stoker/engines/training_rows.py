@@ -84,7 +84,8 @@ class TrainingData:
     def target(self) -> pd.Series[Any]:
         """The target of all rows read: a class may occur in history alone."""
         parts = [frame[self.columns.target] for frame in (self.earlier, self.current) if frame is not None]
-        return pd.concat(parts, ignore_index=True)
+        target: pd.Series[Any] = pd.concat(parts, ignore_index=True)
+        return target
 
     def training_rows(self, parts: Split) -> Rows:
         """The rows to train on: history that is older than the holdout, then the training part of the partition."""

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class StokerOperator(BaseOperator):
     """The base of Stoker's operators.
 
-    The constructor only stores. ``execute`` loads what the step needs, runs it, and returns a reference of at most 8 KiB: ``{kind, uri, digest,
-    verdict, summary}``. A negative verdict, bad data or a wrong call fails the task at once, whatever ``retries`` says; a store that is out of reach
-    is retried as Airflow is told to.
+    The constructor only stores. ``execute`` loads what the step needs, runs it, and returns a reference of at most 8
+    KiB: ``{kind, uri, digest, verdict, summary}``. A negative verdict, bad data or a wrong call fails the task at
+    once, whatever ``retries`` says; a store that is out of reach is retried as Airflow is told to.
 
     :param stoker_conn_id: the connection that names the store. Default ``stoker_default``, which need not exist.
     :param store: a store root that wins over the connection's, such as ``s3://bucket/prefix``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import SkipMixin
 
@@ -24,8 +24,9 @@ ON_FAILURE = ("skip", "fail", "continue")
 class EvaluateModelOperator(StokerOperator, SkipMixin):
     """Judge a candidate on rows that neither it nor the champion has seen.
 
-    The candidate must keep its thresholds, beat a dummy that ignores its input, load and predict in a clean process, and stand a paired bootstrap comparison against
-    the champion, which is scored now, on the very same rows. The verdict is ``pass``, ``fail``, ``inconclusive``, ``insufficient_data`` or ``not_configured``, always with its
+    The candidate must keep its thresholds, beat a dummy that ignores its input, load and predict in a clean process,
+    and stand a paired bootstrap comparison against the champion, which is scored now, on the very same rows. The
+    verdict is ``pass``, ``fail``, ``inconclusive``, ``insufficient_data`` or ``not_configured``, always with its
     reasons, and is always written. Only ``pass`` lets a model be promoted.
 
     :param model: what :class:`~stoker.operators.train.TrainModelOperator` returned.
@@ -38,15 +39,17 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
     :param comparison: ``superiority`` or ``non_inferiority``.
     :param margin: by how much it must be better, or may be worse; in units of the metric.
     :param alpha: the share of worthless candidates that may slip through.
-    :param mode: ``enforce``; ``dry_run`` to judge without consequence: what follows is skipped; ``off`` to judge nothing.
-    :param on_failure: when the verdict is not ``pass``: ``skip`` what follows and keep the champion; ``fail`` the task; ``continue``.
+    :param mode: ``enforce``; ``dry_run`` to judge without consequence: what follows is skipped; ``off`` to judge
+        nothing.
+    :param on_failure: when the verdict is not ``pass``: ``skip`` what follows and keep the champion; ``fail`` the
+        task; ``continue``.
     """
 
     template_fields: Sequence[str] = (
         "model", "dataset", "name", "baseline", "policy", "thresholds", "metric", "comparison", "margin", "alpha", "mode", "on_failure",
         *StokerOperator.template_fields,
     )  # fmt: skip
-    template_fields_renderers = {"thresholds": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"thresholds": "json"}
 
     def __init__(
         self,
@@ -114,7 +117,9 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
             "alpha": self.alpha,
         }
         base = load_policy(self.policy).gate if self.policy else GatePolicy()
-        own = policy_from({name: value for name, value in given.items() if value is not None}, "the operator's arguments")
+        own = policy_from(
+            {name: value for name, value in given.items() if value is not None}, "the operator's arguments"
+        )
         return replace(base, **{name: getattr(own, name) for name, value in given.items() if value is not None})
 
     def _act(self, reference: Reference, context: Context) -> None:

@@ -25,14 +25,15 @@ AS_EVALUATED = "as_evaluated"
 class PromoteModelOperator(StokerOperator):
     """Point an alias at a version, provided that it still points where it is expected to.
 
-    One atomic write. When somebody else moved the alias in between, the task fails with what it points at now and nothing changes. A version whose gate did not
-    pass, or that was rolled back before, is refused. In a backfill the alias stays where it is, unless ``allow_backfill``.
+    One atomic write. When somebody else moved the alias in between, the task fails with what it points at now and
+    nothing changes. A version whose gate did not pass, or that was rolled back before, is refused. In a backfill the
+    alias stays where it is, unless ``allow_backfill``.
 
     :param name: the registered model.
     :param version: what a register task returned, or a version number.
     :param alias: ``champion`` by default. When it moves, ``previous`` follows with the version that it left.
-    :param expected_version: the version that the alias must point at; ``None``: it must not exist yet; ``"any"``: whatever it is; default ``"as_evaluated"``: the
-        version that the candidate was compared with.
+    :param expected_version: the version that the alias must point at; ``None``: it must not exist yet; ``"any"``:
+        whatever it is; default ``"as_evaluated"``: the version that the candidate was compared with.
     :param require_verdict: refuse a version whose evaluation did not pass.
     :param allow_backfill: move the alias in a backfill run as well.
     :param reason: why, for the audit log.
@@ -66,7 +67,9 @@ class PromoteModelOperator(StokerOperator):
     def step(self, context: Context) -> Reference:
         """Move the alias, and return a reference of kind ``alias``."""
         if str(context["dag_run"].run_type) == "backfill" and not self.allow_backfill:
-            raise AirflowSkipException(f"A backfill does not move {self.name}@{self.alias}; pass allow_backfill=True to let it.")
+            raise AirflowSkipException(
+                f"A backfill does not move {self.name}@{self.alias}; pass allow_backfill=True to let it."
+            )
         registry = self.hook.registry
         version = registry.version(self.name, _version_number(self.version))
         expected = self.expected_version
@@ -86,8 +89,8 @@ class PromoteModelOperator(StokerOperator):
 class RollbackModelOperator(StokerOperator):
     """Point an alias back at an earlier version, and block the bad one.
 
-    One atomic write. The blocked version stays blocked: a loop that trains the very same model again cannot promote it. The version to go back to is loaded in a clean
-    process first. Trains nothing.
+    One atomic write. The blocked version stays blocked: a loop that trains the very same model again cannot promote
+    it. The version to go back to is loaded in a clean process first. Trains nothing.
 
     :param name: the registered model.
     :param version: the version to go back to. Default: the newest earlier one that is not blocked.

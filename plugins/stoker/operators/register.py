@@ -15,17 +15,27 @@ if TYPE_CHECKING:
 class RegisterModelOperator(StokerOperator):
     """Make a candidate the next version of a registered model.
 
-    A version never changes: its manifest names data, code, parameters, environment, metrics and verdict, and the SHA-256 of every file. Registering the same
-    candidate again, by a retry, a cleared task or another run, returns the version that it already is. The model is loaded in a clean process first.
+    A version never changes: its manifest names data, code, parameters, environment, metrics and verdict, and the
+    SHA-256 of every file. Registering the same candidate again, by a retry, a cleared task or another run, returns
+    the version that it already is. The model is loaded in a clean process first.
 
     :param model: what a training task returned.
-    :param evaluation: what the evaluation task returned. Without one the version can be promoted only with ``require_verdict=False``.
+    :param evaluation: what the evaluation task returned. Without one the version can be promoted only with
+        ``require_verdict=False``.
     :param name: the registered model: a lower-case letter, then lower-case letters, digits, ``_`` or ``-``.
-    :param aliases: aliases to point at the new version at once, such as ``["challenger"]``; not ``champion``, which is promoted.
+    :param aliases: aliases to point at the new version at once, such as ``["challenger"]``; not ``champion``, which
+        is promoted.
     :param reason: why, for the audit log.
     """
 
-    template_fields: Sequence[str] = ("model", "evaluation", "name", "aliases", "reason", *StokerOperator.template_fields)
+    template_fields: Sequence[str] = (
+        "model",
+        "evaluation",
+        "name",
+        "aliases",
+        "reason",
+        *StokerOperator.template_fields,
+    )
 
     def __init__(
         self,

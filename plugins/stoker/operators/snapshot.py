@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from stoker.core.records import Reference
 from stoker.errors import UsageError
@@ -16,18 +16,19 @@ if TYPE_CHECKING:
 class SnapshotDatasetOperator(StokerOperator):
     """Copy a source into an immutable, content-addressed Parquet snapshot.
 
-    The snapshot's ``data_id`` depends on the rows alone: the same rows in another file, format, compression or column order give the same
-    id, one changed cell gives another. Taking the same content again changes nothing.
+    The snapshot's ``data_id`` depends on the rows alone: the same rows in another file, format, compression or column
+    order give the same id, one changed cell gives another. Taking the same content again changes nothing.
 
-    Fails, without a retry and with nothing written, when the source is missing, empty, truncated or of another format, and when its columns differ from the
-    contract; all differences are listed at once. Does not look at values: that is :class:`~stoker.operators.validate.ValidateDataOperator`'s work.
+    Fails, without a retry and with nothing written, when the source is missing, empty, truncated or of another
+    format, and when its columns differ from the contract; all differences are listed at once. Does not look at
+    values: that is :class:`~stoker.operators.validate.ValidateDataOperator`'s work.
 
     :param source: a path, ``file://`` or ``s3://`` address, a glob of them, or a list; with ``sql_conn_id`` a query.
     :param dataset: the name under which snapshots of this kind of data are kept.
     :param partition: which part of the dataset this is, such as ``2013-03``. Partitions are ordered as text.
     :param time_column: the column that says when a row happened; later steps split by it.
-    :param schema: column name to type (``int64``, ``float64``, ``string``, ``bool``, ``timestamp``), or the path of a JSON file with it. Default: the
-        columns of the newest earlier partition.
+    :param schema: column name to type (``int64``, ``float64``, ``string``, ``bool``, ``timestamp``), or the path of a
+        JSON file with it. Default: the columns of the newest earlier partition.
     :param on_schema_change: ``fail``, or ``warn`` to take new columns as they come.
     :param sql_conn_id: the connection for a query.
     """
@@ -35,7 +36,7 @@ class SnapshotDatasetOperator(StokerOperator):
     template_fields: Sequence[str] = (
         "source", "dataset", "partition", "time_column", "schema", "sql_conn_id", *StokerOperator.template_fields,
     )  # fmt: skip
-    template_fields_renderers = {"schema": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"schema": "json"}
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class SnapshotDatasetOperator(StokerOperator):
         result: Reference = engine("snapshots").snapshot(
             self.hook.get_conn(),
             source=self.source,
-            table=self._queried() if self.sql_conn_id else None,
+            table=self._queried(self.sql_conn_id) if self.sql_conn_id else None,
             dataset=self.dataset,
             partition=self.partition or None,
             time_column=self.time_column,
@@ -73,11 +74,11 @@ class SnapshotDatasetOperator(StokerOperator):
         )
         return result
 
-    def _queried(self) -> Any:
+    def _queried(self, sql_conn_id: str) -> Any:
         """The rows of the query as a DataFrame, through the connection's own DB-API hook."""
         if not isinstance(self.source, str):
             raise UsageError(f"With sql_conn_id the source must be one query; got {type(self.source).__name__}.")
-        hook = self.hook.get_hook(self.sql_conn_id)
+        hook = self.hook.get_hook(sql_conn_id)
         if not hasattr(hook, "get_df"):
-            raise UsageError(f"sql_conn_id must be a connection to a database; {self.sql_conn_id!r} is none.")
+            raise UsageError(f"sql_conn_id must be a connection to a database; {sql_conn_id!r} is none.")
         return hook.get_df(self.source)

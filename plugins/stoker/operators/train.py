@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from stoker.core.records import Reference
 from stoker.operators._base import StokerOperator, engine
@@ -15,22 +15,25 @@ if TYPE_CHECKING:
 class TrainModelOperator(StokerOperator):
     """Fit a scikit-learn estimator and store it, with all that is needed to judge it later.
 
-    The holdout is taken from the given partition alone, never from its history: a champion that was trained earlier cannot have seen it. The same data, code,
-    parameters and libraries give the same fingerprint, and with ``cache="auto"`` the model of that fingerprint instead of another fit.
+    The holdout is taken from the given partition alone, never from its history: a champion that was trained earlier
+    cannot have seen it. The same data, code, parameters and libraries give the same fingerprint, and with
+    ``cache="auto"`` the model of that fingerprint instead of another fit.
 
-    Refuses, without a retry and with nothing written, a target that is missing, has one class, or holds NaN or infinity; a target among the features; an all-null
-    feature; an estimator that is fitted already, predicts NaN, or cannot be stored without pickle. Does not judge the model.
+    Refuses, without a retry and with nothing written, a target that is missing, has one class, or holds NaN or
+    infinity; a target among the features; an all-null feature; an estimator that is fitted already, predicts NaN, or
+    cannot be stored without pickle. Does not judge the model.
 
     :param dataset: what a snapshot or validation task returned.
-    :param estimator: a function that returns an unfitted estimator or Pipeline, or its dotted path. Called when the task runs; give it as a
-        plain function beside the DAG, and import scikit-learn inside it.
+    :param estimator: a function that returns an unfitted estimator or Pipeline, or its dotted path. Called when the
+        task runs; give it as a plain function beside the DAG, and import scikit-learn inside it.
     :param estimator_params: keyword arguments of that function.
     :param target: the column to predict.
     :param features: columns to learn from. Default: all but target, time column and id columns.
     :param id_columns: columns that name a row and say nothing about it.
     :param time_column: overrides the dataset's.
     :param history: how many earlier partitions to train on as well: a number, ``"all"``, or ``None`` for none.
-    :param split: ``time`` (the holdout is what happened last), ``stratified``, ``random``, or ``auto``: ``time`` where there is a time column.
+    :param split: ``time`` (the holdout is what happened last), ``stratified``, ``random``, or ``auto``: ``time``
+        where there is a time column.
     :param test_size: share of the partition that becomes the holdout, 0 to 1.
     :param search: ``grid``, ``random`` or ``halving`` over ``param_grid``; ``None`` fits once.
     :param param_grid: parameter name to values, as in scikit-learn.
@@ -45,7 +48,7 @@ class TrainModelOperator(StokerOperator):
         "dataset", "estimator_params", "target", "features", "id_columns", "time_column", "history", "split", "test_size", "search",
         "param_grid", "search_iterations", "cv", "scoring", "random_state", "cache", *StokerOperator.template_fields,
     )  # fmt: skip
-    template_fields_renderers = {"estimator_params": "json", "param_grid": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"estimator_params": "json", "param_grid": "json"}
 
     def __init__(
         self,

@@ -20,20 +20,29 @@ ON_FAILURE = ("fail", "quarantine", "warn", "branch")
 class ValidateDataOperator(StokerOperator, BranchMixIn):
     """Check a snapshot against Great Expectations, and take bad rows out.
 
-    Each expectation has a severity: a broken ``critical`` one decides, a ``warning`` is told, an ``info`` is recorded. With ``quarantine`` the rows
-    that broke a critical expectation go to a dataset of their own, every one of them with its reasons, and the rest goes on; rows in always equal rows on plus rows
-    quarantined. A broken expectation about the table as a whole names no rows, so it fails the task in every mode but ``warn`` and ``branch``.
+    Each expectation has a severity: a broken ``critical`` one decides, a ``warning`` is told, an ``info`` is
+    recorded. With ``quarantine`` the rows that broke a critical expectation go to a dataset of their own, every one
+    of them with its reasons, and the rest goes on; rows in always equal rows on plus rows quarantined. A broken
+    expectation about the table as a whole names no rows, so it fails the task in every mode but ``warn`` and
+    ``branch``.
 
     :param dataset: what :class:`~stoker.operators.snapshot.SnapshotDatasetOperator` returned.
-    :param expectations: the path of a JSON file in Great Expectations' own form, a list of such mappings, or a function without arguments that returns
-        one. The function is called when the task runs, never when the DAG is parsed.
-    :param on_failure: ``fail``; ``quarantine``; ``warn`` to go on with all rows; ``branch`` to go on with ``if_failed``.
+    :param expectations: the path of a JSON file in Great Expectations' own form, a list of such mappings, or a
+        function without arguments that returns one. The function is called when the task runs, never when the DAG is
+        parsed.
+    :param on_failure: ``fail``; ``quarantine``; ``warn`` to go on with all rows; ``branch`` to go on with
+        ``if_failed``.
     :param max_quarantine_share: share of rows, 0 to 1, above which quarantining gives up and the verdict is ``fail``.
     :param if_passed: with ``branch``: ids of the direct downstream tasks that run when the data is good.
     :param if_failed: with ``branch``: ids of those that run when it is not.
     """
 
-    template_fields: Sequence[str] = ("dataset", "expectations", "max_quarantine_share", *StokerOperator.template_fields)
+    template_fields: Sequence[str] = (
+        "dataset",
+        "expectations",
+        "max_quarantine_share",
+        *StokerOperator.template_fields,
+    )
 
     def __init__(
         self,
@@ -71,5 +80,7 @@ class ValidateDataOperator(StokerOperator, BranchMixIn):
         elif failed and self.on_failure != "warn":
             self.log_verdict(reference)
             reasons = "; ".join(reference.summary.get("reasons", ()))
-            raise DataValidationFailed(f"The data must meet its expectations; {reasons} The full result: {reference.uri}")
+            raise DataValidationFailed(
+                f"The data must meet its expectations; {reasons} The full result: {reference.uri}"
+            )
         return reference

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal
 from stoker.errors import ConflictError, PromotionConflict, TamperedRecord, UsageError, VersionBlocked
 from stoker.registry.state import CHAMPION, OPTIONAL_INT, PREVIOUS, AliasTarget, ModelState, fields
 
-
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 

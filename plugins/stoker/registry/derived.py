@@ -109,7 +109,7 @@ def manifest_of(store: ObjectStore, change: Register) -> dict[str, Any]:
         ) from error
     if document.get("kind") != MANIFEST_KIND:
         raise CorruptArtifact(
-            f"Version {change.version} must name a manifest; it names a document of kind {ascii(document.get('kind'))}.",
+            f"Version {change.version} must name a manifest; it names a document of kind {document.get('kind')!a}.",
             digest=change.manifest,
         )
     return document

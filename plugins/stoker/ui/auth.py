@@ -12,7 +12,7 @@ from fastapi import Depends
 def may_look() -> list[Any]:
     """The dependency that every page of ours stands behind.
 
-    Airflow mounts a plugin's application without any of its own checks. When these imports fail, because a later Airflow moved them, the
-    application is not built at all: closed is the safe state.
+    Airflow mounts a plugin's application without any of its own checks. When these imports fail, because a later
+    Airflow moved them, the application is not built at all: closed is the safe state.
     """
     return [Depends(requires_access_view(AccessView.PLUGINS))]

@@ -38,7 +38,8 @@ def describe_model(registry: Registry, name: str, *, limit: int) -> dict[str, An
 def read_document(registry: Registry, digest: str) -> dict[str, Any]:
     """A document of any kind.
 
-    :raises NotFound: when there is none with this digest, or it is no digest: it comes from an address that anybody may type.
+    :raises NotFound: when there is none with this digest, or it is no digest: it comes from an address that anybody
+        may type.
     """
     if not _DIGEST.fullmatch(digest):
         raise NotFound(f"A document is named by 64 hexadecimal digits; got {ascii(digest)[:80]}. Follow a link to it.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stoker.cli.session import Session
+from stoker.cli.invocation import Invocation
 from stoker.errors import ConfigurationError
 
 
@@ -19,16 +19,16 @@ def no_store(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_option_wins_over_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STOKER_STORE", "memory://variable")
-    assert Session(store_uri="memory://option").store.uri == "memory://option"
-    assert Session().store.uri == "memory://variable"
-    assert (Session(store_uri="memory://option").source, Session().source) == ("--store", "STOKER_STORE")
+    assert Invocation(store_uri="memory://option").store.uri == "memory://option"
+    assert Invocation().store.uri == "memory://variable"
+    assert (Invocation(store_uri="memory://option").source, Invocation().source) == ("--store", "STOKER_STORE")
 
 
 def test_without_either_airflow_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__STOKER__STORE_URI", tmp_path.as_uri())
-    session = Session()
-    assert session.store.uri == tmp_path.as_uri()
-    assert "stoker_default" in session.source
+    invocation = Invocation()
+    assert invocation.store.uri == tmp_path.as_uri()
+    assert "stoker_default" in invocation.source
 
 
 def test_a_named_connection_wins_over_the_variable_and_gives_its_trust(
@@ -37,15 +37,15 @@ def test_a_named_connection_wins_over_the_variable_and_gives_its_trust(
     extra = f'{{"conn_type": "stoker", "extra": {{"store": "{tmp_path.as_uri()}", "trusted_types": "mypkg.Clip"}}}}'
     monkeypatch.setenv("AIRFLOW_CONN_MODELS", extra)
     monkeypatch.setenv("STOKER_STORE", "memory://variable")
-    session = Session(conn_id="models")
-    assert session.store.uri == tmp_path.as_uri()
-    assert session.trusted_types == ("mypkg.Clip",)
-    assert "models" in session.source
-    assert Session(conn_id="models", store_uri="memory://option").store.uri == "memory://option"
-    assert Session().trusted_types == ()
+    invocation = Invocation(conn_id="models")
+    assert invocation.store.uri == tmp_path.as_uri()
+    assert invocation.trusted_types == ("mypkg.Clip",)
+    assert "models" in invocation.source
+    assert Invocation(conn_id="models", store_uri="memory://option").store.uri == "memory://option"
+    assert Invocation().trusted_types == ()
 
 
 def test_without_airflow_a_store_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match="--store"):
-        _ = Session().store
+        _ = Invocation().store

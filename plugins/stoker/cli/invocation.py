@@ -22,7 +22,7 @@ STORE_VARIABLE = "STOKER_STORE"
 
 
 @dataclass
-class Session:
+class Invocation:
     """The options that all commands share.
 
     :param store_uri: the store's root, from ``--store``.
