@@ -1,7 +1,7 @@
 """A disk that can be cut off: which calls reached it, and what of them a power cut leaves.
 
-The rules are those of POSIX at their hardest: the content of a file that was not synced is gone, and so is a name that was made in a folder after the folder's
-last sync. A real file system usually keeps more.
+The rules are those of POSIX at their hardest: the content of a file that was not synced is gone, and so is a name that was made in a
+folder after the folder's last sync. A real file system usually keeps more.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Disk:
         for folder, names, files in os.walk(root, topdown=False):
             for name in [*names, *files]:
                 path = Path(folder, name)
-                if (_inode(os.stat(folder)), name) in self._names and not spare():
+                if (_inode(Path(folder).stat()), name) in self._names and not spare():
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
                 elif path.is_file() and _inode(path.stat()) in self._unsynced and not spare():
                     path.write_bytes(b"")
@@ -88,17 +88,11 @@ class Disk:
 
     def _write(self, file: int, data: Any) -> int:
         if file in self._files:
-            try:
-                self._step()
-            except PowerCut:
-                self._tear(file, data)
-                raise
+            if self._torn and self.calls + 1 == self._stop_at:
+                self._real["write"](file, bytes(data)[: len(data) // 2])
+            self._step()
             self._unsynced.add(_inode(os.fstat(file)))
         return int(self._real["write"](file, data))
-
-    def _tear(self, file: int, data: Any) -> None:
-        if self._torn and self.calls == self._stop_at:
-            self._real["write"](file, bytes(data)[: len(data) // 2])
 
     def _fsync(self, file: int) -> None:
         self._step()
@@ -126,7 +120,7 @@ class Disk:
         self._real["unlink"](path, dir_fd=dir_fd)
 
     def _named(self, path: Any, dir_fd: int | None) -> None:
-        folder = os.stat(Path(path).parent) if dir_fd is None else os.fstat(dir_fd)
+        folder = Path(path).parent.stat() if dir_fd is None else os.fstat(dir_fd)
         self._names.add((_inode(folder), Path(path).name))
 
 
