@@ -141,12 +141,12 @@ def land(file: Path, landing: Path) -> None:
 
 def table_of(months: list[Month]) -> Table:
     """The months as a table for the terminal."""
-    table = Table("month", title="NYC flights 2013: will it arrive more than 15 minutes late?")
-    for heading in ("rows in", "quarantined", "AUC champion", "AUC frozen"):
+    table = Table("month", title_justify="left", title="NYC flights 2013: will it arrive more than 15 minutes late?")
+    for heading in ("rows in", "bad", "champion", "frozen"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
-    table.add_column("champion", justify="right")
-    table.add_column("seconds", justify="right")
+    table.add_column("now", justify="right")
+    table.add_column("s", justify="right")
     for row in months:
         numbers = [_shown(value) for value in (row.rows_in, row.quarantined, row.champion_auc, row.frozen_auc)]
         version = f"v{row.champion_version}" if row.champion_version else "–"

@@ -22,7 +22,7 @@ from stoker.store.local_files import LocalStore
 from tests.registry.cases import MODEL, fingerprint, promote, register
 
 PROCESSES = 64
-ROUNDS = 6
+ROUNDS = 40
 FORK = multiprocessing.get_context("fork")
 
 

@@ -29,17 +29,8 @@ def dag() -> Any:
     return flights_training.flights_training()
 
 
-def small(dag: Any) -> Any:
-    """The DAG with a gate that a month of some two thousand flights can pass."""
-    evaluate = dag.get_task("evaluate")
-    evaluate.policy = None
-    evaluate.thresholds = {"roc_auc": {"min": 0.5}}
-    evaluate.comparison, evaluate.margin = "non_inferiority", 0.2
-    return dag
-
-
 def test_the_newest_landed_month_becomes_the_champion(dag: Any, run: Run, store_uri: str) -> None:
-    done = run(small(dag), reason="a test")
+    done = run(dag, reason="a test")
     assert states(done) == dict.fromkeys(STEPS, "success")
     champion = Registry(open_store(store_uri)).resolve("flights_late")
     assert champion.number == 1
@@ -51,9 +42,9 @@ def test_the_newest_landed_month_becomes_the_champion(dag: Any, run: Run, store_
 
 
 def test_months_follow_one_another_and_nothing_is_done_twice(dag: Any, run: Run, store_uri: str) -> None:
-    first = run(small(dag), month="2013-01")
-    second = run(small(dag), month="2013-02")
-    again = run(small(dag), month="2013-02")
+    first = run(dag, month="2013-01")
+    second = run(dag, month="2013-02")
+    again = run(dag, month="2013-02")
     registry = Registry(open_store(store_uri))
     assert states(second)["promote"] == states(first)["promote"] == "success"
     assert registry.aliases("flights_late") == {"champion": 2, "previous": 1}
@@ -64,7 +55,7 @@ def test_months_follow_one_another_and_nothing_is_done_twice(dag: Any, run: Run,
 
 
 def test_a_challenger_that_is_not_better_leaves_the_champion_and_says_why(dag: Any, run: Run, store_uri: str) -> None:
-    run(small(dag), month="2013-01")
+    run(dag, month="2013-01")
     dag.get_task("evaluate").comparison, dag.get_task("evaluate").margin = "superiority", 0.3
     kept = run(dag, month="2013-02")
     assert states(kept)["evaluate"] == "success"
@@ -76,7 +67,7 @@ def test_a_challenger_that_is_not_better_leaves_the_champion_and_says_why(dag: A
 
 
 def test_a_dry_run_judges_and_changes_nothing(dag: Any, run: Run, store_uri: str) -> None:
-    done = run(small(dag), dry_run=True)
+    done = run(dag, dry_run=True)
     assert states(done)["promote"] == states(done)["register"] == "skipped"
     assert returned(done, "evaluate")["verdict"]
     with pytest.raises(NotFound):
@@ -114,7 +105,7 @@ def test_a_null_burst_is_stopped_before_training(dag: Any, run: Run, landing: Pa
     index = table.schema.get_field_index("late")
     holes = pc.if_else(pc.equal(pc.bit_wise_and(pc.cast(table["distance"], "int64"), 1), 1), table["late"], None)
     pq.write_table(table.set_column(index, "late", holes), file)
-    done = run(small(dag))
+    done = run(dag)
     assert states(done)["validate"] == "failed"
     assert states(done)["train"] == "upstream_failed"
     assert Registry(open_store(store_uri)).models() == []
@@ -136,7 +127,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_the_same_dag_runs_unchanged_on_s3(dag: Any, run: Run, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_STOKER_DEFAULT", json.dumps({"conn_type": "stoker", "extra": {"store": bucket}}))
-    done = run(small(dag), month="2013-01")
+    done = run(dag, month="2013-01")
     assert states(done) == dict.fromkeys(STEPS, "success")
     assert returned(done, "promote")["uri"].startswith(f"{bucket}/models/flights_late/log/")
     assert "testtest" not in json.dumps([returned(done, task) for task in STEPS])

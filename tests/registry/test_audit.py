@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stoker.core import wire
-from stoker.errors import InvalidName, NotFound, StoreUnavailable
+from stoker.errors import InvalidName, NotFound, StoreUnavailable, TamperedRecord
 from stoker.registry.audit import AuditReport, verify
 from stoker.registry.entries import entry_key
 from stoker.registry.registry import Registry
@@ -218,6 +218,7 @@ def test_bytes_that_are_no_record_are_named_wherever_they_lie(grown: ObjectStore
         lambda checkpoint: checkpoint.update(seq=31),
         lambda checkpoint: checkpoint.update(model="other"),
         lambda checkpoint: checkpoint.update(state={}),
+        lambda checkpoint: checkpoint["state"].update(blocked=["20"]),
         lambda checkpoint: checkpoint.pop("entry"),
     ],
 )
@@ -323,3 +324,36 @@ def test_an_audit_that_could_not_read_finds_nothing() -> None:
     store.create(entry_key(MODEL, 1), b"{}")
     with pytest.raises(StoreUnavailable):
         verify(store, MODEL)
+
+
+def _replaced(store: ObjectStore, seq: int, change: dict[str, Any]) -> None:
+    """Put another change into an entry behind the checkpoint, whose link nobody follows in a short read."""
+    _edit(store, entry_key(MODEL, seq), lambda entry: entry.update(change=change, expects={}))
+
+
+@pytest.mark.parametrize(
+    ("moves", "message"),
+    [
+        ([{"alias": "shadow", "version": 1, "from": None, "prior_move": 0}], "must move alias 'champion'"),
+        ([{"alias": "champion", "version": 9, "from": 8, "prior_move": 19}], "must lead back"),
+        ([{"alias": "champion", "version": 9, "from": 8, "prior_move": -1}], "must lead back"),
+    ],
+)
+def test_moves_that_do_not_lead_back_are_noticed(grown: ObjectStore, moves: list[Any], message: str) -> None:
+    _replaced(grown, 18, {"kind": "set_alias", "moves": moves})
+    with pytest.raises(TamperedRecord, match=message):
+        rollback(Registry(grown), to=1)
+
+
+def test_a_registration_that_was_edited_behind_a_checkpoint_is_noticed_when_it_is_read(grown: ObjectStore) -> None:
+    _replaced(grown, 5, {"kind": "block", "version": 1})
+    with pytest.raises(TamperedRecord, match="must have the digest"):
+        Registry(grown).version(MODEL, 3)
+
+
+def test_an_index_that_agrees_with_an_edited_entry_sends_the_reader_through_the_log(grown: ObjectStore) -> None:
+    _replaced(grown, 5, {"kind": "block", "version": 1})
+    digest = wire.sha256(grown.read(entry_key(MODEL, 5)))
+    _edit(grown, layout.version_manifest(MODEL, 3), lambda pointer: pointer.update(entry=digest))
+    with pytest.raises(TamperedRecord, match="does not follow"):
+        Registry(grown).version(MODEL, 3)

@@ -164,7 +164,7 @@ class _Gate:
         self._facts = facts
 
     def judge(self, document: Mapping[str, Any]) -> Verdict:
-        """The combined verdict of all gates, the thresholds first when all of them are open."""
+        """The combined verdict of all gates, the comparison first when all of them are open."""
         smoke = smoke_test(self._store, self._candidate, trusted=self._trusted)
         self._facts["smoke_passed"] = smoke.passed
         if not smoke.passed:  # such a model could take this process down as well
@@ -179,8 +179,8 @@ class _Gate:
             return Verdict(Outcome.FAIL, (error.message,), smoke.numbers)
         self._facts["metrics"] = self._measure(rows, output)
         verdicts = [
-            *self._judge_bounds(rows, output),
             *self._compare(rows, output),
+            *self._judge_bounds(rows, output),
             *self._judge_baselines(rows, output),
             labels,
             self._judge_overlap(rows, self._candidate, "the challenger"),
@@ -269,6 +269,9 @@ class _Gate:
         champion = self._champion
         if champion is None:
             return [judge_comparison(None, self._policy)]
+        if champion.candidate["fingerprint"] == self._candidate["fingerprint"]:
+            # A run that is repeated after its promotion must not find its own model wanting.
+            return [Verdict(Outcome.PASS, (f"The candidate is {champion.name} itself, so there is nothing to compare.",))]
         contract = self._contract_breach(champion, rows)
         if contract:
             return [_invalid(contract)]

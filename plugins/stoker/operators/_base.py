@@ -56,16 +56,24 @@ class StokerOperator(BaseOperator):
         """
         try:
             reference = self.step(context)
+            self.log_verdict(reference)
+            self.conclude(context, reference)
         except StokerError as error:
             if error.retryable:
                 raise
             raise AirflowFailException(f"{type(error).__name__}: {error.message}") from error
-        self.log_verdict(reference)
         return reference.to_xcom()
 
     @abstractmethod
     def step(self, context: Context) -> Reference:
         """Do the work of this operator."""
+
+    def conclude(self, context: Context, reference: Reference) -> None:
+        """Act on the verdict: skip what follows, or refuse to go on. By default the run simply goes on."""
+
+    def publish(self, context: Context, reference: Reference) -> None:
+        """Return the reference before ``conclude`` ends the task, for Airflow skips and fails by raising."""
+        context["ti"].xcom_push(key="return_value", value=reference.to_xcom())
 
     def log_verdict(self, reference: Reference) -> None:
         """One line for the outcome, one for each reason, and where the document lies."""

@@ -97,8 +97,18 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
             mode=self.mode,
             trusted=self.hook.settings.trusted_types,
         )
-        self._act(reference, context)
         return reference
+
+    def conclude(self, context: Context, reference: Reference) -> None:
+        """Let the run go on, or not. The verdict stands either way."""
+        passed = reference.verdict == "pass"
+        if (passed and self.mode != Mode.DRY_RUN) or self.on_failure == "continue":
+            return
+        self.publish(context, reference)
+        if not passed and self.on_failure == "fail":
+            raise GateFailed(f"The model must pass its gate; {' '.join(reference.summary['reasons'])}")
+        self.log.info("What follows is skipped%s.", " (dry run)" if passed else "; the champion stays")
+        self.skip(context["ti"], context["task"].get_direct_relatives(upstream=False))
 
     def _champion(self) -> Version | None:
         if not self.baseline:
@@ -121,14 +131,3 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
             {name: value for name, value in given.items() if value is not None}, "the operator's arguments"
         )
         return replace(base, **{name: getattr(own, name) for name, value in given.items() if value is not None})
-
-    def _act(self, reference: Reference, context: Context) -> None:
-        """Let the run go on, or not. The verdict stands either way."""
-        passed = reference.verdict == "pass"
-        if (passed and self.mode != Mode.DRY_RUN) or self.on_failure == "continue":
-            return
-        if not passed and self.on_failure == "fail":
-            self.log_verdict(reference)
-            raise GateFailed(f"The model must pass its gate; {'; '.join(reference.summary.get('reasons', ()))}")
-        self.log.info("What follows is skipped%s.", " (dry run)" if passed else "; the champion stays")
-        self.skip(context["ti"], context["task"].get_direct_relatives(upstream=False))

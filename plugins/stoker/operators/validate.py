@@ -74,13 +74,15 @@ class ValidateDataOperator(StokerOperator, BranchMixIn):
             on_failure=self.on_failure,
             max_quarantine_share=float(self.max_quarantine_share),
         )
+        return reference
+
+    def conclude(self, context: Context, reference: Reference) -> None:
+        """Take the branch, or refuse bad data."""
         failed = reference.verdict == "fail"
         if self.on_failure == "branch":
+            self.publish(context, reference)
             self.do_branch(context, self.if_failed if failed else self.if_passed)
         elif failed and self.on_failure != "warn":
-            self.log_verdict(reference)
-            reasons = "; ".join(reference.summary.get("reasons", ()))
-            raise DataValidationFailed(
-                f"The data must meet its expectations; {reasons} The full result: {reference.uri}"
-            )
-        return reference
+            self.publish(context, reference)
+            reasons = " ".join(reference.summary["reasons"])
+            raise DataValidationFailed(f"The data must meet its expectations; {reasons} The whole result: {reference.uri}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, ClassVar, Literal
 
+from stoker.core.names import check_alias
 from stoker.errors import ConflictError, PromotionConflict, TamperedRecord, UsageError, VersionBlocked
 from stoker.registry.state import CHAMPION, OPTIONAL_INT, PREVIOUS, AliasTarget, ModelState, fields
 
@@ -196,9 +197,9 @@ class SetAlias:
         """
         check_free_alias(self.alias)
         _check_target(state, self.alias, self.version, self.expects)
-        if len(self.moves) != len(plan_moves(state, self.alias, self.version)):
-            raise UsageError("A move of the champion must take the alias 'previous' along, and no other may.")
         _check_moves(state, self.moves)
+        if self.moves != plan_moves(state, self.alias, self.version):
+            raise UsageError("A move of the champion must take the alias 'previous' along, and no other may.")
 
     def apply(self, state: ModelState) -> ModelState:
         """The state's content afterwards."""
@@ -302,10 +303,12 @@ Change = Register | SetAlias | Rollback | Block | Unblock
 
 
 def check_free_alias(alias: str) -> None:
-    """Refuse an alias that nobody sets by hand.
+    """Refuse an alias that may not be set by hand.
 
+    :raises InvalidName: when it breaks the naming rule.
     :raises UsageError: for ``previous``, which follows the champion by itself.
     """
+    check_alias(alias)
     if alias == PREVIOUS:
         raise UsageError(
             f"The alias {PREVIOUS!r} follows {CHAMPION!r} by itself and must not be set; set {CHAMPION!r} or another alias."

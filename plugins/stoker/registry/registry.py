@@ -129,8 +129,7 @@ class Registry:
         :raises NotFound: when a file that it names is not in the store.
         """
         check_name(name, "model")
-        wanted = sorted({check_alias(alias) for alias in aliases})
-        _check_registration_aliases(wanted)
+        wanted = _registration_aliases(aliases)
         _check_texts(reason, idempotency_key)
         document = manifest_document(name, manifest)
         fingerprint = document["manifest"]["fingerprint"]
@@ -242,7 +241,7 @@ class Registry:
         """
         check_name(name, "model")
         check_version(version)
-        check_free_alias(check_alias(alias))
+        check_free_alias(alias)
         _check_expected(expected_version)
         _check_texts(reason, idempotency_key)
 
@@ -287,7 +286,7 @@ class Registry:
         :raises PromotionConflict: when the alias points elsewhere than expected.
         """
         check_name(name, "model")
-        check_free_alias(check_alias(alias))
+        check_free_alias(alias)
         if to is not None:
             check_version(to)
         _check_expected(expected_version)
@@ -448,13 +447,15 @@ def _reused(key: str | None) -> UsageError:
     )
 
 
-def _check_registration_aliases(aliases: list[str]) -> None:
-    for alias in aliases:
+def _registration_aliases(aliases: Iterable[str]) -> list[str]:
+    given = list(aliases)
+    for alias in given:
         check_free_alias(alias)
         if alias == CHAMPION:
             raise UsageError(
                 "A registration must not set the champion; promote the version afterwards, so that its gates are checked."
             )
+    return sorted(set(given))
 
 
 def _check_expected(expected: Expected) -> None:
