@@ -19,7 +19,9 @@ def test_an_error_keeps_its_facts_from_process_to_process(kind: type[errors.Stok
 
 
 def test_only_transport_errors_are_worth_a_retry() -> None:
-    assert {kind for kind in TREE if kind.retryable} == {kind for kind in TREE if issubclass(kind, errors.TransportError)}
+    assert {kind for kind in TREE if kind.retryable} == {
+        kind for kind in TREE if issubclass(kind, errors.TransportError)
+    }
 
 
 @pytest.mark.parametrize("kind", TREE)

@@ -64,7 +64,9 @@ def judge_comparison(difference: PairedDifference | None, policy: GatePolicy) ->
         )
     superior = policy.comparison is Comparison.SUPERIORITY
     bar = policy.margin if superior else -policy.margin
-    wanted = f"better by more than {bar:g}" if superior else f"worse by less than {policy.margin:g}"
+    wanted = f"worse by less than {policy.margin:g}"
+    if superior:
+        wanted = f"better by more than {bar:g}" if bar else "better"
     facts = (
         f"{difference.metric} {difference.challenger:.4f} against the champion's {difference.champion:.4f}: difference "
         f"{difference.estimate:+.4f}, interval {difference.low:+.4f} to {difference.high:+.4f}"

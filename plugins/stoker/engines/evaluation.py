@@ -271,7 +271,9 @@ class _Gate:
             return [judge_comparison(None, self._policy)]
         if champion.candidate["fingerprint"] == self._candidate["fingerprint"]:
             # A run that is repeated after its promotion must not find its own model wanting.
-            return [Verdict(Outcome.PASS, (f"The candidate is {champion.name} itself, so there is nothing to compare.",))]
+            return [
+                Verdict(Outcome.PASS, (f"The candidate is {champion.name} itself, so there is nothing to compare.",))
+            ]
         contract = self._contract_breach(champion, rows)
         if contract:
             return [_invalid(contract)]

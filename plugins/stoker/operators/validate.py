@@ -85,4 +85,6 @@ class ValidateDataOperator(StokerOperator, BranchMixIn):
         elif failed and self.on_failure != "warn":
             self.publish(context, reference)
             reasons = " ".join(reference.summary["reasons"])
-            raise DataValidationFailed(f"The data must meet its expectations; {reasons} The whole result: {reference.uri}")
+            raise DataValidationFailed(
+                f"The data must meet its expectations; {reasons} The whole result: {reference.uri}"
+            )

@@ -12,14 +12,12 @@ class ObjectStore(Protocol):
     """A flat space of keys, each written once.
 
     Keys are ``/``-separated ASCII paths built by :mod:`stoker.store.layout` and nowhere else. What every
-    implementation guarantees (and
-    :mod:`stoker.store.checks` proves):
+    implementation guarantees, and :mod:`stoker.store.checks` proves:
 
     * **Create if absent.** Of any number of concurrent ``create`` calls on one key exactly one succeeds; the others
-      raise
-      :class:`~stoker.errors.AlreadyExists`, and nothing is ever replaced. A call whose own bytes already lie under
-          the key succeeds, so a call that is repeated after a lost reply finds out that it had won. Callers make
-          bytes unique (a write id inside) where winning matters.
+      raise :class:`~stoker.errors.AlreadyExists`, and nothing is ever replaced. A call whose own bytes already lie
+      under the key succeeds, so a call that is repeated after a lost reply finds out that it had won. Callers make
+      bytes unique (a write id inside) where winning matters.
     * **All or nothing.** A reader sees a whole object or none; a crash in mid-write leaves none.
     * **Durable.** When ``create`` returns, the object survives a power cut.
     * **Read your writes**, from any process, at once; ``keys`` included.
