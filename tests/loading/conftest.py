@@ -19,19 +19,29 @@ HIDE_THE_CHECKOUT = '''
 import sys
 from importlib.metadata import MetadataPathFinder
 
+finders = [MetadataPathFinder]
+if sys.version_info < (3, 12):  # there Airflow asks the backport
+    import importlib_metadata
+
+    finders.append(importlib_metadata.MetadataPathFinder)
 CHECKOUT = {checkout!r}
 sys.path[:] = [path for path in sys.path if path != CHECKOUT]
-find = MetadataPathFinder.find_distributions.__func__
 
 
-def find_others(cls, *arguments, **options):
-    for found in find(cls, *arguments, **options):
-        editable = "site-packages" in str(found._path)
-        if not (editable and found.metadata["Name"] == "airflow-provider-stoker"):
-            yield found
+def hide_from(finder):
+    find = finder.find_distributions.__func__
+
+    def find_others(cls, *arguments, **options):
+        for found in find(cls, *arguments, **options):
+            editable = "site-packages" in str(found._path)
+            if not (editable and found.metadata["Name"] == "airflow-provider-stoker"):
+                yield found
+
+    finder.find_distributions = classmethod(find_others)
 
 
-MetadataPathFinder.find_distributions = classmethod(find_others)
+for finder in finders:
+    hide_from(finder)
 '''
 
 Report = Callable[..., Any]

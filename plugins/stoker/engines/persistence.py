@@ -45,6 +45,7 @@ _LOSSES = (
 
 # Parts that public estimators build inside themselves: containers of arrays and of other estimators.
 _PARTS = (
+    "scipy._lib.array_api_compat.numpy._aliases.asarray",  # in the splines of the SciPy that Python 3.11 gets
     "scipy.interpolate._bsplines.BSpline",
     "scipy.interpolate._bsplines._BSpline",
     "scipy.sparse._csr.csr_matrix",

@@ -166,10 +166,11 @@ def _limit(memory_bytes: int, cpu_seconds: int) -> None:
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    too_large = {"smoke": "memory", "sentence": f"it needs more than {request['memory_bytes']} bytes of address space"}
     try:
         return _predict_golden(request)
     except MemoryError:
-        return {"smoke": "memory", "sentence": f"it needs more than {request['memory_bytes']} bytes of address space"}
+        return too_large
     except UntrustedArtifact as error:
         return {"smoke": "untrusted", "sentence": error.message}
     except CorruptArtifact as error:
@@ -177,6 +178,8 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     except ModelError as error:
         return {"smoke": "nan_output" if error.details.get("nan") else "prediction", "sentence": error.message}
     except ImportError as error:
+        if "failed to map segment" in str(error):  # the loader's words for no address space left
+            return too_large
         return {"smoke": "prediction", "sentence": f"a package is missing: {error}"}
 
 
