@@ -102,8 +102,6 @@ class StokerHook(BaseHook):
             extra = self.get_connection(self.stoker_conn_id).extra
         except AirflowNotFoundException as error:
             if self.stoker_conn_id == self.default_conn_name:
-                # Airflow says "not found" also when it could not ask, so say what is done about it.
-                self.log.warning("There is no connection %s; the store is %s.", self.stoker_conn_id, _configured()["store"])
                 return {}
             raise ConfigurationError(
                 f"The connection {self.stoker_conn_id!r} must exist; it does not. Create one of type 'stoker'."
