@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class VerdictLink(BaseOperatorLink):
-    """From a Stoker task to the document with its verdict, in Stoker's pages.
+    """From a Stoker task to what it wrote, in Stoker's pages: the document with its verdict, or the model that it changed.
 
     Airflow asks for the link in the task's own process, when the task ends, and stores the answer.
     """
@@ -25,4 +25,6 @@ class VerdictLink(BaseOperatorLink):
         reference: Any = XCom.get_value(key="return_value", ti_key=ti_key)
         if not isinstance(reference, dict) or "digest" not in reference:
             return ""
+        if reference["kind"] in ("version", "alias"):  # what these name is the log's, and the model's page tells it
+            return f"/stoker/models/{reference['summary']['name']}"
         return f"/stoker/documents/{reference['digest']}"

@@ -54,6 +54,11 @@ class Reference:
             raise UsageError(
                 f"A reference of {wanted} must come from an earlier Stoker task (pass its .output); got {ascii(value)[:120]}."
             )
+        texts = {name for name, content in value.items() if isinstance(content, str)}
+        if texts != set(value) - {"summary"} or not isinstance(value["summary"], Mapping):
+            raise UsageError(
+                f"A reference of {wanted} must be as an earlier Stoker task returned it (pass its .output); got {ascii(value)[:200]}."
+            )
         if kinds and value["kind"] not in kinds:
             raise UsageError(f"A reference of {wanted} is needed here; got one of kind {value['kind']!r}.")
         return cls(**value)

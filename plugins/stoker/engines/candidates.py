@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from stoker.core import wire
@@ -10,7 +12,7 @@ from stoker.core.records import Reference
 from stoker.errors import AlreadyExists, StoreUnavailable
 from stoker.store import layout
 from stoker.store.base import ObjectStore
-from stoker.store.documents import get_document
+from stoker.store.documents import get_document, get_file
 
 _MAX_TRIES = 20
 
@@ -57,6 +59,18 @@ def remember(
         f"The training {fingerprint[:12]} must hold still for one write; others wrote {_MAX_TRIES} times meanwhile. "
         "Try again later."
     )
+
+
+def verify_files(store: ObjectStore, document: Mapping[str, Any]) -> None:
+    """Compare every file of a candidate with its digest.
+
+    :param document: the content of a candidate document, or a manifest: anything with ``files``.
+    :raises CorruptArtifact: when a file has other bytes than it was written with.
+    :raises NotFound: when it is gone.
+    """
+    for name, file in document["files"].items():
+        with tempfile.TemporaryDirectory(prefix="stoker-") as folder:
+            get_file(store, file["sha256"], Path(folder, "file"), f"The model file {name}")
 
 
 def refer(store: ObjectStore, digest: str, document: Mapping[str, Any], *, cached: bool) -> Reference:

@@ -66,6 +66,8 @@ def build_estimator(source: EstimatorSource, params: Mapping[str, Any], random_s
     :raises UsageError: when the function does not take these parameters.
     :raises ModelError: when it fails or returns no unfitted estimator.
     """
+    if not isinstance(params, Mapping):
+        raise UsageError(f"estimator_params must map names to values; got {ascii(params)[:80]}.")
     arguments = dict(params)
     signature = _signature(source.function)
     if signature is not None:

@@ -24,13 +24,14 @@ from stoker.core.records import Reference
 from stoker.core.verdicts import Outcome, Verdict, combine
 from stoker.engines import metrics
 from stoker.engines.bootstrap import paired_difference
+from stoker.engines.candidates import verify_files
 from stoker.engines.frames import read_table, row_hashes, to_frame
 from stoker.engines.metrics import Array, Metric, Output
 from stoker.engines.persistence import load_model
 from stoker.engines.prediction import encode, predict
 from stoker.engines.smoke import smoke_test
 from stoker.engines.training_rows import follow
-from stoker.errors import IntegrityError, ModelError, NotFound, SchemaMismatch, UnsuitableData
+from stoker.errors import ConfigurationError, IntegrityError, ModelError, NotFound, SchemaMismatch, UnsuitableData
 from stoker.store import layout
 from stoker.store.base import ObjectStore
 from stoker.store.documents import get_bytes, get_document, put_document
@@ -103,10 +104,13 @@ def evaluate(
     :param mode: ``enforce``; ``dry_run``: the same verdict, which the caller must not act on; ``off``: nothing is judged.
     :param trusted: types beyond Stoker's own list that models may hold.
     :returns: a reference of kind ``evaluation``.
-    :raises UsageError: when the policy names a metric that the task does not have.
+    :raises UsageError: when the policy names a metric that the task does not have, or the mode is none.
+    :raises CorruptArtifact: when a file of the candidate was damaged since training: no verdict, for that says nothing about the model.
     :raises SchemaMismatch: when the rows lack a column of the candidate.
     :raises UnsuitableData: when rows have no target.
     """
+    if mode not in set(Mode):
+        raise ConfigurationError(f"mode must be one of {', '.join(Mode)}; got {ascii(mode)[:80]}.")
     mode = Mode(mode)
     candidate = get_document(store, model.digest, "candidate")
     task = candidate["task"]
@@ -165,6 +169,7 @@ class _Gate:
 
     def judge(self, document: Mapping[str, Any]) -> Verdict:
         """The combined verdict of all gates, the comparison first when all of them are open."""
+        verify_files(self._store, self._candidate)
         smoke = smoke_test(self._store, self._candidate, trusted=self._trusted)
         self._facts["smoke_passed"] = smoke.passed
         if not smoke.passed:  # such a model could take this process down as well

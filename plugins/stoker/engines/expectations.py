@@ -95,7 +95,7 @@ def load_expectations(expectations: Expectations, *, severity: str = "critical")
     """
     if severity not in SEVERITIES:
         raise ConfigurationError(f"A severity must be one of {', '.join(SEVERITIES)}; got {severity!r}.")
-    given = expectations() if callable(expectations) else expectations
+    given = _called(expectations) if callable(expectations) else expectations
     written = _load_json(given) if isinstance(given, str) else given
     items = written.get("expectations") if isinstance(written, Mapping) else getattr(written, "expectations", written)
     if not isinstance(items, Sequence) or isinstance(items, str) or not items:
@@ -144,6 +144,15 @@ def _context() -> Any:
         store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
     )
     return gx.get_context(mode="ephemeral", project_config=config)
+
+
+def _called(function: Callable[[], Any]) -> Any:
+    try:
+        return function()
+    except Exception as error:  # user code
+        raise ConfigurationError(
+            f"A function of expectations must return them; it raised {type(error).__name__}: {str(error)[:300]}."
+        ) from error
 
 
 def _load_json(path: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from stoker.core.records import Actor, Reference
 from stoker.core.verdicts import Outcome, Verdict
+from stoker.engines.candidates import verify_files
 from stoker.engines.smoke import smoke_test
 from stoker.errors import ModelError, UsageError
 from stoker.registry.registry import Registry
@@ -43,9 +44,11 @@ def register(
     :param trusted: types beyond Stoker's own list that the model file may hold.
     :return: a reference of kind ``version``; its summary holds ``name``, ``version`` and the evaluation's verdict.
     :raises UsageError: when the evaluation is of another candidate.
+    :raises CorruptArtifact: when a file was damaged since training; nothing is registered then.
     :raises ModelError: when the model does not load and predict in a clean process; nothing is registered then.
     """
     candidate = get_document(store, model.digest, "candidate")
+    verify_files(store, candidate)
     judged = _evaluation_of(store, model, evaluation)
     if not judged or not judged.get("smoke_passed"):
         _require_smoke(store, candidate, trusted)

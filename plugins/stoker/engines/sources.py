@@ -63,10 +63,12 @@ def list_sources(source: str | Sequence[str], *, s3_client_factory: ClientFactor
     :raises ConfigurationError: when an address has another scheme, or credentials do not suffice.
     :raises StoreUnavailable: when S3 gives no usable answer.
     """
-    addresses = [source] if isinstance(source, str) else list(source)
+    addresses = [source] if isinstance(source, str) else source
+    if not isinstance(addresses, Sequence) or not all(isinstance(address, str) for address in addresses):
+        raise ConfigurationError(f"A source must be an address or a list of them; got {ascii(source)[:120]}.")
     if not addresses:
         raise SourceNotFound("A source must name at least one file; the list is empty.")
-    found = [file for address in addresses for file in _list_address(str(address), s3_client_factory)]
+    found = [file for address in addresses for file in _list_address(address, s3_client_factory)]
     return sorted(set(found), key=lambda file: file.uri)
 
 
@@ -123,12 +125,21 @@ def _list_address(address: str, s3_client_factory: ClientFactory | None) -> list
             f"A source must be a local path, a file:/// or an s3:// address; got {ascii(address)[:120]}."
         )
     else:
-        found = [_describe(path) for path in _local_matches(_local_path(address))]
+        found = _list_local(address)
     if not found:
         raise SourceNotFound(
             f"A source must name at least one file; {address!r} names none. Check the path or the glob."
         )
     return found
+
+
+def _list_local(address: str) -> list[SourceFile]:
+    try:
+        return [_describe(path) for path in _local_matches(_local_path(address))]
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise SourceNotFound(
+            f"The source {ascii(address)[:120]} must be reachable; {error.strerror}. Check the path and its permissions."
+        ) from error
 
 
 def _local_path(address: str) -> Path:

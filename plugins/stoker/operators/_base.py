@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from stoker.core.records import Actor, Reference
-from stoker.errors import StokerError
+from stoker.errors import StokerError, UsageError
 from stoker.links import VerdictLink
 
 if TYPE_CHECKING:
@@ -81,6 +81,23 @@ class StokerOperator(BaseOperator):
         for reason in _reasons(reference.summary.get("reasons", ())):
             self.log.info("  because: %s", reason)
         self.log.info("Written to %s", reference.uri)
+
+
+def number(value: Any, name: str, kind: type[int] | type[float] = float) -> Any:
+    """A number from a template field, where it may have become text.
+
+    :param name: the argument, for the error message.
+    :param kind: ``int`` or ``float``.
+    :raises UsageError: when it is none.
+    """
+    try:
+        found = kind(value)
+    except (TypeError, ValueError, OverflowError):
+        found = None
+    if found is None or (not isinstance(value, str) and found != value):  # int() would cut 1.5 down to 1
+        wanted = "a whole number" if kind is int else "a number"
+        raise UsageError(f"{name} must be {wanted}; got {ascii(value)[:80]}. Correct the argument.")
+    return found
 
 
 def engine(name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import SkipMixin
 
+from stoker.core.names import check_name
 from stoker.core.policies import GatePolicy, Mode
 from stoker.core.records import Reference
 from stoker.errors import ConfigurationError, GateFailed, NotFound
@@ -111,7 +112,8 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
         self.skip(context["ti"], context["task"].get_direct_relatives(upstream=False))
 
     def _champion(self) -> Version | None:
-        if not self.baseline:
+        check_name(self.name, "model")
+        if self.baseline is None:
             return None
         try:
             return self.hook.registry.resolve(self.name, self.baseline)

@@ -26,8 +26,8 @@ class PromoteModelOperator(StokerOperator):
     """Point an alias at a version, provided that it still points where it is expected to.
 
     One atomic write. When somebody else moved the alias in between, the task fails with what it points at now and
-    nothing changes. A version whose gate did not pass, or that was rolled back before, is refused. In a backfill the
-    alias stays where it is, unless ``allow_backfill``.
+    nothing changes. A version whose gate did not pass, that was rolled back before, or whose files are damaged, is
+    refused. In a backfill the alias stays where it is, unless ``allow_backfill``.
 
     :param name: the registered model.
     :param version: what a register task returned, or a version number.
@@ -71,7 +71,8 @@ class PromoteModelOperator(StokerOperator):
                 f"A backfill does not move {self.name}@{self.alias}; pass allow_backfill=True to let it."
             )
         registry = self.hook.registry
-        version = registry.version(self.name, _version_number(self.version))
+        version = _version(registry, self.name, self.version)
+        engine("candidates").verify_files(self.hook.get_conn(), version.manifest)
         expected = self.expected_version
         move = registry.promote(
             self.name,
@@ -126,7 +127,7 @@ class RollbackModelOperator(StokerOperator):
         move = self.hook.registry.rollback(
             self.name,
             alias=self.alias,
-            to=_version_number(self.version) if self.version else None,
+            to=None if self.version in (None, "") else _version(self.hook.registry, self.name, self.version).number,
             expected_version=_expected(self.expected_version),
             actor=actor_of(context),
             reason=self.reason,
@@ -136,11 +137,21 @@ class RollbackModelOperator(StokerOperator):
         return _reference(self.hook.registry, self.name, move)
 
 
-def _version_number(value: Any) -> int:
+def _version(registry: Registry, name: str, value: Any) -> Version:
+    """The version that a number or a reference names. A reference must be of this very model and content."""
     if isinstance(value, str | int):
-        return parse_version(value)
-    number = Reference.from_xcom(value, "version").summary["version"]
-    return parse_version(number)
+        return registry.version(name, parse_version(value))
+    reference = Reference.from_xcom(value, "version")
+    of, number = reference.summary.get("name"), reference.summary.get("version")
+    if of != name:
+        raise UsageError(f"A version of model {name!r} is needed here; got one of {ascii(of)[:80]}. Pass its own version.")
+    version = registry.version(name, parse_version(number))
+    if version.digest != reference.digest:
+        raise UsageError(
+            f"The reference must be of version {version.number} of {name!r} as it lies in {registry.store.uri}, "
+            f"{version.digest[:12]}; it is of {reference.digest[:12]}. Register and promote in one store."
+        )
+    return version
 
 
 def _expected(value: Any) -> Any:

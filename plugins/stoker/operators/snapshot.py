@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.sdk.exceptions import AirflowNotFoundException
+
 from stoker.core.records import Reference
 from stoker.errors import UsageError
 from stoker.operators._base import StokerOperator, engine
@@ -78,7 +80,10 @@ class SnapshotDatasetOperator(StokerOperator):
         """The rows of the query as a DataFrame, through the connection's own DB-API hook."""
         if not isinstance(self.source, str):
             raise UsageError(f"With sql_conn_id the source must be one query; got {type(self.source).__name__}.")
-        hook = self.hook.get_hook(sql_conn_id)
+        try:
+            hook = self.hook.get_hook(sql_conn_id)
+        except AirflowNotFoundException as error:
+            raise UsageError(f"The connection {sql_conn_id!r} must exist; it does not. Create it.") from error
         if not hasattr(hook, "get_df"):
             raise UsageError(f"sql_conn_id must be a connection to a database; {sql_conn_id!r} is none.")
         return hook.get_df(self.source)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stoker.core.records import Reference
-from stoker.operators._base import StokerOperator, engine
+from stoker.operators._base import StokerOperator, engine, number
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -98,20 +98,20 @@ class TrainModelOperator(StokerOperator):
             self.hook.get_conn(),
             dataset=Reference.from_xcom(self.dataset, "dataset", "validation"),
             estimator=self.estimator,
-            estimator_params=dict(self.estimator_params or {}),
+            estimator_params=self.estimator_params or {},
             target=self.target,
             features=self.features,
             id_columns=tuple(self.id_columns),
             time_column=self.time_column,
             history=self.history,
             split=self.split,
-            test_size=float(self.test_size),
+            test_size=number(self.test_size, "test_size"),
             search=self.search,
             param_grid=self.param_grid,
-            search_iterations=int(self.search_iterations),
-            cv=int(self.cv),
+            search_iterations=number(self.search_iterations, "search_iterations", int),
+            cv=number(self.cv, "cv", int),
             scoring=self.scoring,
-            random_state=int(self.random_state),
+            random_state=number(self.random_state, "random_state", int),
             cache=self.cache,
             max_threads=settings.max_threads,
             trusted=settings.trusted_types,

@@ -9,7 +9,7 @@ from airflow.sdk import BranchMixIn
 
 from stoker.core.records import Reference
 from stoker.errors import ConfigurationError, DataValidationFailed
-from stoker.operators._base import StokerOperator, engine
+from stoker.operators._base import StokerOperator, engine, number
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -72,7 +72,7 @@ class ValidateDataOperator(StokerOperator, BranchMixIn):
             Reference.from_xcom(self.dataset, "dataset"),
             expectations=self.expectations,
             on_failure=self.on_failure,
-            max_quarantine_share=float(self.max_quarantine_share),
+            max_quarantine_share=number(self.max_quarantine_share, "max_quarantine_share"),
         )
         return reference
 

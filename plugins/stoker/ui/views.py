@@ -61,8 +61,15 @@ def _version_row(version: Version) -> dict[str, Any]:
         "number": version.number,
         "registered": version.time.strftime("%Y-%m-%d %H:%M UTC"),
         "blocked": version.blocked,
-        "metrics": evaluation.get("metrics") or {},
+        "metrics": _deciding_first(evaluation),
         "outcome": verdict["outcome"],
         "reason": verdict["reasons"][0],
         "evaluation": evaluation.get("digest"),
     }
+
+
+def _deciding_first(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """The metrics, the one that decided the comparison before the others."""
+    metrics = dict(evaluation.get("metrics") or {})
+    deciding = (evaluation.get("policy") or {}).get("metric")
+    return {deciding: metrics.pop(deciding), **metrics} if deciding in metrics else metrics
