@@ -30,7 +30,7 @@ test: $(READY) ## run the tests
 
 cov: $(READY) ## run the tests of core, store and registry and show what they miss
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/core tests/store tests/registry tests/concurrency \
-	  --cov=stoker.core --cov=stoker.store --cov=stoker.registry --cov-branch --cov-report=term-missing --cov-fail-under=95
+	  --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 lint: $(READY) ## check style and the direction of imports
 	$(BIN)/ruff check .
