@@ -32,6 +32,15 @@ cov: $(READY) ## run the tests of core, store and registry and show what they mi
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/core tests/store tests/registry tests/concurrency \
 	  --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
+bench: $(READY) ## measure what the README and docs/ promise
+	$(BIN)/python -m benchmarks.parse_time
+	$(BIN)/python -m benchmarks.registry_scale
+
+cluster-test: $(READY) ## test against Ceph's S3 gateway (Debian, root: installs and starts it)
+	command -v radosgw ceph-mon ceph-osd >/dev/null || \
+	  (apt-get update && apt-get install -y --no-install-recommends ceph-mon ceph-osd radosgw ceph-common)
+	$(BIN)/python -m pytest tests/cluster -m cluster -s
+
 lint: $(READY) ## check style and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
