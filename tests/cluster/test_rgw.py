@@ -87,7 +87,8 @@ def test_no_acknowledged_promotion_is_lost_while_the_gateway_is_killed(rgw: Gate
     won: list[list[int]] = [[] for _ in range(16)]
     until = time.monotonic() + 40
     writers = [
-        threading.Thread(target=_promote_for_long, args=(rgw, store, number, until, won[number])) for number in range(16)
+        threading.Thread(target=_promote_for_long, args=(rgw, store, number, until, won[number]))
+        for number in range(16)
     ]
     for writer in writers:
         writer.start()
@@ -118,7 +119,11 @@ def test_the_flights_dag_runs_unchanged_on_it(
 ) -> None:
     import flights_training
 
-    extra = {"endpoint_url": rgw.endpoint, "region_name": "us-east-1", "config_kwargs": {"s3": {"addressing_style": "path"}}}
+    extra = {
+        "endpoint_url": rgw.endpoint,
+        "region_name": "us-east-1",
+        "config_kwargs": {"s3": {"addressing_style": "path"}},
+    }
     aws = {"conn_type": "aws", "login": KEY, "password": SECRET, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(aws))
     where = {"conn_type": "stoker", "extra": {"store": f"s3://{BUCKET}/flights"}}

@@ -284,6 +284,15 @@ def test_nothing_is_written_on_a_log_that_lost_its_newest_entries(store: ObjectS
         register(reader, 50)
 
 
+def test_nothing_is_written_into_the_hole_that_a_removed_entry_left(store: ObjectStore, registry: Registry) -> None:
+    for number in (1, 2, 3):
+        register(registry, number)
+    store.delete_swept(entry_key(MODEL, 2))
+    with pytest.raises(TamperedRecord, match="It was removed"):
+        register(Registry(store), 4)
+    assert not store.exists(entry_key(MODEL, 2))
+
+
 def test_nothing_is_written_on_a_log_whose_checkpoint_contradicts_it(registry: Registry) -> None:
     store = registry.store
     grow(registry, 8)

@@ -8,6 +8,7 @@ policy of the installation adds. What the file says about itself counts for noth
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
 from collections.abc import Iterable
 from typing import Any
@@ -123,7 +124,10 @@ def dump_model(estimator: Any, *, trusted: Iterable[str] = ()) -> bytes:
         lambda or a class of one's own.
     """
     try:
-        data: bytes = skops.io.dumps(estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+        # skops asks every imported module for every name, and the lazy ones of Airflow answer with hundreds of warnings.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            data: bytes = skops.io.dumps(estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
     except Exception as error:  # skops lets through whatever a __getstate__ or a lookup raises
         raise ModelError(_unstorable(estimator, f"{type(error).__name__}: {error}")) from error
     try:

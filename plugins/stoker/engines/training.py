@@ -324,7 +324,7 @@ def _fit(
     except Exception as error:  # user code and library code alike
         raise ModelError(
             f"The estimator must be fitted on {len(frame)} rows of {list(frame)}; it raised {type(error).__name__}: "
-            f"{str(error)[:400]}"
+            f"{str(error)[:400]}. Correct the estimator or its parameters, or choose other features."
         ) from error
     for text in sorted({f"{warning.category.__name__}: {warning.message}"[:300] for warning in caught}):
         log.warning("While fitting: %s", text)

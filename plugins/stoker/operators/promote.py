@@ -142,10 +142,12 @@ def _version(registry: Registry, name: str, value: Any) -> Version:
     if isinstance(value, str | int):
         return registry.version(name, parse_version(value))
     reference = Reference.from_xcom(value, "version")
-    of, number = reference.summary.get("name"), reference.summary.get("version")
+    of = reference.summary.get("name")
     if of != name:
-        raise UsageError(f"A version of model {name!r} is needed here; got one of {ascii(of)[:80]}. Pass its own version.")
-    version = registry.version(name, parse_version(number))
+        raise UsageError(
+            f"A version of model {name!r} is needed here; got one of {ascii(of)[:80]}. Pass its own version."
+        )
+    version = registry.version(name, parse_version(reference.summary.get("version", "")))
     if version.digest != reference.digest:
         raise UsageError(
             f"The reference must be of version {version.number} of {name!r} as it lies in {registry.store.uri}, "

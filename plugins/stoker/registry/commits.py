@@ -207,6 +207,7 @@ class CommitLog:
                 raise TamperedRecord(
                     f"{head.doubt} Nothing is written to this log until that is cleared up.", model=model
                 )
+            self._check_gap(model, head.state.seq)
             earlier = self.find(head, key_text(idempotency_key)) if idempotency_key is not None else None
             proposed = earlier or propose(head)
             if isinstance(proposed, Entry):
@@ -229,6 +230,19 @@ class CommitLog:
                     f"{self._limits.total:g} s; it was not, and nothing was written. Try again later.",
                     model=model,
                 )
+
+    def _check_gap(self, model: str, seq: int) -> None:
+        """Refuse to write into a hole that a removed entry left: to a reader it looks like the end of the log.
+
+        One look, one entry ahead. Wider holes are found by checkpoints, and all of them by an audit.
+        """
+        beyond, missing = entry_key(model, seq + 2), entry_key(model, seq + 1)
+        # In this order: another writer may add both while this one looks.
+        if self._store.exists(beyond) and not self._store.exists(missing):
+            raise TamperedRecord(
+                f"{missing} must exist, for {beyond} does. It was removed: audit the log. Nothing is written to it until then.",
+                record=missing,
+            )
 
     def _won(self, entry: Entry, patience: _Patience) -> bool:
         unknown: CommitStateUnknown | None = None

@@ -70,6 +70,6 @@ def _version_row(version: Version) -> dict[str, Any]:
 
 def _deciding_first(evaluation: dict[str, Any]) -> dict[str, Any]:
     """The metrics, the one that decided the comparison before the others."""
-    metrics = dict(evaluation.get("metrics") or {})
-    deciding = (evaluation.get("policy") or {}).get("metric")
+    metrics: dict[str, Any] = dict(evaluation.get("metrics") or {})
+    deciding = (evaluation.get("policy") or {}).get("metric", "")
     return {deciding: metrics.pop(deciding), **metrics} if deciding in metrics else metrics

@@ -1,0 +1,48 @@
+"""The training task: good rows in, a candidate out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from stoker.store.documents import get_document
+from tests.operators.conftest import Lived, Loop, refused, twice
+
+
+def test_a_candidate_names_its_data_and_its_validation(old: Loop, lived: Lived) -> None:
+    candidate = get_document(old.store, lived.january["model"]["digest"], "candidate")
+    assert candidate["datasets"] == [lived.january["good"]["summary"]["ok"]]
+    assert candidate["validations"] == [lived.january["good"]["digest"]]
+    assert len(json.dumps(lived.january["model"])) < 8192
+
+
+def test_a_retry_gives_the_same_candidate_without_another_fit(old: Loop, lived: Lived) -> None:
+    reference = twice(old, lambda: old.train(lived.january["good"], random_state=1))
+    assert reference["summary"]["cached"] is True
+
+
+def test_history_trains_on_more_and_holds_out_the_newest_alone(old: Loop, lived: Lived) -> None:
+    summary = old.train(lived.february["good"], history="all")["summary"]
+    assert (summary["rows_train"], summary["rows_holdout"]) == (1200 + 960, 240)
+
+
+def test_numbers_may_come_from_templates_as_text(old: Loop, lived: Lived) -> None:
+    reference = old.train(lived.january["good"], test_size="0.2", random_state="0", cv="5")
+    assert reference["digest"] == lived.january["model"]["digest"]
+
+
+def test_an_estimator_takes_parameters(old: Loop, lived: Lived) -> None:
+    reference = old.train(lived.january["good"], estimator_params={"min_samples_leaf": 9})
+    params = get_document(old.store, reference["digest"], "candidate")["params"]
+    assert params["randomforestclassifier__min_samples_leaf"] == 9
+
+
+def test_types_that_only_the_installation_trusts_are_refused_by_default(
+    old: Loop, lived: Lived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"estimator": "tests.operators.conftest.OwnTree", "features": ["seats"]}
+    with refused(old, "ModelError: .*tests.operators.conftest.OwnTree"):
+        old.train(lived.january["good"], **own)
+    monkeypatch.setenv("AIRFLOW__STOKER__TRUSTED_TYPES", "tests.operators.conftest.OwnTree")
+    assert old.train(lived.january["good"], **own)["verdict"] == "pass"
