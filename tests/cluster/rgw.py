@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from stoker.core.clock import random_id
+
 KEY, SECRET = "test", "testtest"
 _AS_ROOT = ["--setuser", "root", "--setgroup", "root"]
 _CONFIGURATION = """
@@ -64,7 +66,7 @@ class Gateway:
         self.folder = folder
         self.port, monitor = _free_port(), _free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
-        self.fsid = str(uuid.uuid4())
+        self.fsid = str(uuid.UUID(random_id()))
         self.monitor = f"[v1:127.0.0.1:{monitor}/0]"
         for name in ("mon", "osd", "run", "log"):
             (folder / name).mkdir()
@@ -73,7 +75,7 @@ class Gateway:
 
     def start_all(self) -> None:
         """Start monitor, storage and gateway, and make the user :data:`KEY`."""
-        monmap, disk = str(self.folder / "monmap"), str(uuid.uuid4())
+        monmap, disk = str(self.folder / "monmap"), str(uuid.UUID(random_id()))
         _run("monmaptool", "--create", "--clobber", "--addv", "a", self.monitor, "--fsid", self.fsid, monmap)
         self._ceph("ceph-mon", "--mkfs", "-i", "a", "--monmap", monmap, *_AS_ROOT)
         self._ceph("ceph-mon", "-i", "a", *_AS_ROOT)
