@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.exceptions import AirflowSkipException
 
 from stoker.errors import StoreUnavailable
@@ -34,7 +35,7 @@ def test_another_run_finds_the_champion_in_place(old: Loop, lived: Lived) -> Non
 
 
 def test_a_backfill_does_not_promote_unless_it_may(old: Loop, lived: Lived) -> None:
-    old.run_type = "backfill"
+    old.run_type = DagRunType.BACKFILL
     before = old.pointers()
     with pytest.raises(AirflowSkipException, match="allow_backfill"):
         old.promote(lived.february["version"])

@@ -66,7 +66,7 @@ class PromoteModelOperator(StokerOperator):
 
     def step(self, context: Context) -> Reference:
         """Move the alias, and return a reference of kind ``alias``."""
-        if str(context["dag_run"].run_type) == "backfill" and not self.allow_backfill:
+        if context["dag_run"].run_type == "backfill" and not self.allow_backfill:
             raise AirflowSkipException(
                 f"A backfill does not move {self.name}@{self.alias}; pass allow_backfill=True to let it."
             )
