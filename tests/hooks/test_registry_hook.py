@@ -20,6 +20,7 @@ CANARY = "canary-4711-secret"
 @pytest.fixture(autouse=True)
 def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "client")
+    monkeypatch.delenv("AIRFLOW__STOKER__MAX_THREADS", raising=False)  # set for a whole run by the operators' tests
 
 
 @pytest.fixture
