@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -141,12 +142,13 @@ def land(file: Path, landing: Path) -> None:
 
 def table_of(months: list[Month]) -> Table:
     """The months as a table for the terminal."""
-    table = Table("month", title_justify="left", title="NYC flights 2013: will it arrive more than 15 minutes late?")
-    for heading in ("rows in", "bad", "champion", "frozen"):
+    title = "NYC flights 2013: will it arrive more than 15 minutes late?"
+    table = Table("month", title=title, title_justify="left", box=box.SIMPLE)
+    for heading in ("rows\nin", "quaran-\ntined", "AUC\nchampion", "AUC\nfrozen"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
-    table.add_column("now", justify="right")
-    table.add_column("s", justify="right")
+    for heading in ("champion\nversion", "seconds"):
+        table.add_column(heading, justify="right")
     for row in months:
         numbers = [_shown(value) for value in (row.rows_in, row.quarantined, row.champion_auc, row.frozen_auc)]
         version = f"v{row.champion_version}" if row.champion_version else "–"

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from stoker.core.clock import random_id
 from stoker.store.s3_objects import S3Store
-from tests.cluster.rgw import Cluster, client, missing, rgw
+from tests.cluster.rgw import ACCESS_KEY, SECRET_KEY, Cluster, client, missing, rgw
+from tests.dags.conftest import airflow_database as airflow_database
+from tests.dags.conftest import landing as landing
+from tests.dags.conftest import run as run
 
 BUCKET = "models"
 
@@ -26,9 +30,23 @@ def store(cluster: Cluster) -> S3Store:
     return S3Store(client(cluster.endpoint), BUCKET, random_id())
 
 
+@pytest.fixture
+def store_uri(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty place in the bucket, which Airflow reaches by its AWS connection."""
+    extra = {
+        "endpoint_url": cluster.endpoint,
+        "region_name": "us-east-1",
+        "config_kwargs": {"s3": {"addressing_style": "path"}},
+    }
+    connection = {"conn_type": "aws", "login": ACCESS_KEY, "password": SECRET_KEY, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+    return f"s3://{BUCKET}/{random_id()}"
+
+
 @pytest.fixture(scope="session")
-def figure() -> Iterator[Callable[[str], None]]:
+def figure(request: pytest.FixtureRequest) -> Iterator[Callable[[str], None]]:
     """Takes the figures that tests reach, and prints them at the end."""
     reached: list[str] = []
     yield reached.append
-    print("\n\nReached on Ceph RGW:\n" + "\n".join(f"  {line}" for line in reached))
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print("\n\nReached on Ceph RGW:\n" + "\n".join(f"  {line}" for line in reached))
