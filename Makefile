@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-CEPH := ceph-mon ceph-osd radosgw ceph-common
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 export UV_PROJECT_ENVIRONMENT := $(VENV)
@@ -40,7 +39,7 @@ bench: $(READY) ## measure what the README and docs/ promise
 cluster-test: $(READY) ## test against Ceph's S3 gateway (Debian, root: installs and starts it)
 	command -v radosgw ceph-mon ceph-osd >/dev/null || \
 	  (apt-get update && apt-get install -y --no-install-recommends ceph-mon ceph-osd radosgw ceph-common)
-	$(BIN)/python -m pytest tests/cluster -m cluster -s
+	$(BIN)/python -m pytest tests/rgw -m cluster
 
 lint: $(READY) ## check style and the direction of imports
 	$(BIN)/ruff check .
@@ -53,15 +52,6 @@ format: $(READY) ## format the code
 
 types: $(READY) ## check the types
 	$(BIN)/mypy
-
-cluster-test: $(READY) ## run the tests against a real S3 server, Ceph RGW (root; installs its Debian packages)
-	@test "$$(id -u)" = 0 || { echo "cluster-test needs root: it installs Ceph's packages and runs its servers." >&2; exit 1; }
-	@command -v radosgw ceph-mon ceph-osd ceph >/dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends $(CEPH); }
-	$(BIN)/python -m pytest -p no:cacheprovider -m cluster tests/cluster
-
-bench: $(READY) ## measure the time to parse a DAG and the cost of a long history
-	$(BIN)/python -m benchmarks.parse_time
-	$(BIN)/python -m benchmarks.registry_scale
 
 lock: $(READY) ## lock anew after a change of pyproject.toml
 	$(BIN)/uv lock

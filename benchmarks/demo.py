@@ -143,7 +143,7 @@ def land(file: Path, landing: Path) -> None:
 def table_of(months: list[Month]) -> Table:
     """The months as a table for the terminal."""
     title = "NYC flights 2013: will it arrive more than 15 minutes late?"
-    table = Table("month", title=title, title_justify="left", box=box.SIMPLE)
+    table = Table("month", title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, collapse_padding=True)
     for heading in ("rows\nin", "quaran-\ntined", "AUC\nchampion", "AUC\nfrozen"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")

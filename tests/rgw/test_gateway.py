@@ -19,9 +19,9 @@ from stoker.store.base import ObjectStore
 from stoker.store.checks import conformance_checks
 from stoker.store.probe import probe_conditional_writes
 from stoker.store.s3_objects import S3Store
-from tests.cluster.rgw import KEY, SECRET, Gateway, gateway
 from tests.dags.conftest import airflow_database, landing, returned, run, states, store_uri  # noqa: F401 - fixtures
 from tests.registry.cases import MODEL, promote, register
+from tests.rgw.gateway import KEY, SECRET, Gateway, gateway
 
 BUCKET = "stoker"
 pytestmark = pytest.mark.cluster
@@ -48,7 +48,7 @@ def test_the_probe_trusts_it(store: S3Store) -> None:
     probe_conditional_writes(store)
 
 
-def test_of_32_writers_one_wins_each_key(store: S3Store) -> None:
+def test_of_32_writers_one_wins_each_key(store: S3Store, capsys: pytest.CaptureFixture[str]) -> None:
     def write(key: str, number: int) -> bool:
         try:
             store.create(key, f"writer {number}".encode())
@@ -63,7 +63,8 @@ def test_of_32_writers_one_wins_each_key(store: S3Store) -> None:
             won = list(pool.map(lambda number, key=key: write(key, number), range(32)))
             assert sum(won) == 1
             assert store.read(key) == f"writer {won.index(True)}".encode()
-    print(f"{rounds} races of 32 writers: one winner each")
+    with capsys.disabled():
+        print(f"\n{rounds} races of 32 writers: one winner each")
 
 
 def _promote_for_long(rgw: Gateway, store: S3Store, number: int, until: float, won: list[int]) -> None:
@@ -80,7 +81,9 @@ def _promote_for_long(rgw: Gateway, store: S3Store, number: int, until: float, w
             won.append(move.seq)
 
 
-def test_no_acknowledged_promotion_is_lost_while_the_gateway_is_killed(rgw: Gateway, store: S3Store) -> None:
+def test_no_acknowledged_promotion_is_lost_while_the_gateway_is_killed(
+    rgw: Gateway, store: S3Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     registry = Registry(store)
     for number in range(8):
         register(registry, number)
@@ -103,7 +106,8 @@ def test_no_acknowledged_promotion_is_lost_while_the_gateway_is_killed(rgw: Gate
         writer.join()
     acknowledged = [seq for log in won for seq in log]
     head = registry.state(MODEL).seq
-    print(f"{len(acknowledged)} promotions by 16 writers, gateway killed {kills} times, log at {head}")
+    with capsys.disabled():
+        print(f"\n{len(acknowledged)} promotions by 16 writers, gateway killed {kills} times, log at {head}")
     assert kills >= 2
     assert len(acknowledged) == len(set(acknowledged)) > 20
     assert set(acknowledged) <= set(range(9, head + 1))
