@@ -145,6 +145,9 @@ def test_a_rollback_goes_back_loads_the_target_and_blocks_the_bad_one(
     answer = call("promote", "churn", "2", "--json", *WHY)
     assert (answer.code, answer.error["kind"]) == (1, "VersionBlocked")
     assert "blocked" in call("versions", "churn").out
+    assert call("unblock", "churn", "2", *WHY).out == "Version 2 of churn is free again.\n"
+    assert call("unblock", "churn", "2", "--json", *WHY).json == {"model": "churn", "version": 2, "changed": False}
+    assert call("promote", "churn", "2", *WHY).code == 0
 
 
 def test_a_rollback_to_a_chosen_version(call: Call, registry: Registry, loads: list[int]) -> None:

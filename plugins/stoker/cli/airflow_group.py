@@ -12,6 +12,7 @@ _COMMANDS = {
     "show": "Show one version of a model",
     "promote": "Point an alias at a version",
     "rollback": "Point an alias back, and block the bad version",
+    "unblock": "Let a version that was rolled back be promoted again",
     "audit": "Read and check the commit log",
     "doctor": "Check this installation",
 }

@@ -229,6 +229,24 @@ def rollback(invocation: Invocation, model: str, to: str | None, alias: str, exp
     _show_move(invocation, records.move_record(model, move))
 
 
+@app.command("unblock")
+@_MODEL
+@click.argument("version")
+@_REASON
+@_shared
+@_pass
+def unblock(invocation: Invocation, model: str, version: str, reason: str) -> None:
+    """Let VERSION of MODEL, which was rolled back before, be promoted again."""
+    number = parse_version(version)
+    changed = invocation.registry.unblock(model, number, actor=invocation.actor, reason=reason)
+    record = {"model": model, "version": number, "changed": changed}
+    if invocation.as_json:
+        show_json(record)
+        return
+    was = "is free again" if changed else "was not blocked"
+    click.echo(f"Version {number} of {model} {was}.")
+
+
 @app.group("audit")
 def audit() -> None:
     """Read and check the commit log."""
