@@ -56,6 +56,15 @@ def test_the_first_page_shows_each_model_with_its_champion(pages: TestClient, re
     assert "none yet" in page.text
 
 
+def test_a_damaged_model_says_so_and_hides_no_other(pages: TestClient, registry: Registry) -> None:
+    register(registry, "churn")
+    registry.store.create(f"{layout.log('fraud')}{1:020d}.json", b"no entry")
+    page = pages.get("/")
+    assert page.status_code == 200
+    assert "damaged" in page.text
+    assert 'href="/stoker/models/churn"' in page.text
+
+
 def test_a_models_page_shows_versions_aliases_and_verdicts(pages: TestClient, registry: Registry) -> None:
     for outcome in ("pass", "fail", None):
         register(registry, outcome=outcome, reasons=("Judged so.",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from stoker.errors import NotFound
+from stoker.errors import IntegrityError, NotFound
 from stoker.registry.registry import Registry
 from stoker.registry.versions import Version
 from stoker.store.documents import get_document
@@ -47,11 +47,16 @@ def read_document(registry: Registry, digest: str) -> dict[str, Any]:
 
 
 def _model_row(registry: Registry, name: str) -> dict[str, Any]:
+    """A model in the list. A damaged one says so, and hides no other."""
+    row: dict[str, Any] = {"name": name, "versions": None, "champion": None, "problem": None}
     try:
-        champion = _version_row(registry.resolve(name))
+        row["versions"] = registry.state(name).versions
+        row["champion"] = _version_row(registry.resolve(name))
     except NotFound:
-        champion = None
-    return {"name": name, "versions": registry.state(name).versions, "champion": champion}
+        pass
+    except IntegrityError as error:
+        row["problem"] = error.message
+    return row
 
 
 def _version_row(version: Version) -> dict[str, Any]:
