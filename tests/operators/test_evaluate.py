@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stoker import EvaluateModelOperator
 from stoker.store.documents import get_document
 from tests.operators.conftest import Lived, Loop, refused, twice
 
@@ -38,6 +39,21 @@ def test_a_switched_off_gate_is_no_pass(old: Loop, lived: Lived) -> None:
 def test_a_dry_run_skips_what_follows_even_when_it_passes(old: Loop, lived: Lived) -> None:
     judged = old.evaluate(lived.february["model"], mode="dry_run")
     assert (judged["verdict"], old.last.skipped) == ("pass", ["after", "aside"])
+
+
+def test_a_dry_run_has_no_consequence_whatever_a_failure_would_do(old: Loop, lived: Lived) -> None:
+    impossible = {"roc_auc": {"min": 0.999}}
+    for on_failure in ("fail", "continue"):
+        old.evaluate(lived.february["model"], mode="dry_run", on_failure=on_failure, thresholds=impossible)
+        assert old.last.skipped == ["after", "aside"]
+
+
+def test_a_comparison_may_be_given_beside_a_margin_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("gate: {margin: 0.01}\n")
+    operator = EvaluateModelOperator(task_id="t", model={}, name="m", policy=str(file), comparison="non_inferiority")
+    policy = operator._policy()
+    assert (policy.comparison, policy.margin) == ("non_inferiority", 0.01)
 
 
 def test_a_policy_file_holds_and_arguments_win_over_it(old: Loop, lived: Lived) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import SkipMixin
@@ -102,13 +102,13 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
 
     def conclude(self, context: Context, reference: Reference) -> None:
         """Let the run go on, or not. The verdict stands either way."""
-        passed = reference.verdict == "pass"
-        if (passed and self.mode != Mode.DRY_RUN) or self.on_failure == "continue":
+        passed, dry = reference.verdict == "pass", self.mode == Mode.DRY_RUN
+        if not dry and (passed or self.on_failure == "continue"):
             return
         self.publish(context, reference)
-        if not passed and self.on_failure == "fail":
+        if not dry and self.on_failure == "fail":
             raise GateFailed(f"The model must pass its gate; {' '.join(reference.summary['reasons'])}")
-        self.log.info("What follows is skipped%s.", " (dry run)" if passed else "; the champion stays")
+        self.log.info("What follows is skipped%s.", " (dry run)" if dry else "; the champion stays")
         self.skip(context["ti"], context["task"].get_direct_relatives(upstream=False))
 
     def _champion(self) -> Version | None:
@@ -129,7 +129,6 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
             "alpha": self.alpha,
         }
         base = load_policy(self.policy).gate if self.policy else GatePolicy()
-        own = policy_from(
-            {name: value for name, value in given.items() if value is not None}, "the operator's arguments"
-        )
-        return replace(base, **{name: getattr(own, name) for name, value in given.items() if value is not None})
+        own = {name: value for name, value in given.items() if value is not None}
+        # Together, because a comparison given here may need a margin that the file gives.
+        return policy_from({**asdict(base), **own}, "the policy with the operator's arguments") if own else base
