@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,7 @@ class StokerOperator(BaseOperator):
     def log_verdict(self, reference: Reference) -> None:
         """One line for the outcome, one for each reason, and where the document lies."""
         self.log.info("Verdict: %s", reference.verdict)
-        for reason in _reasons(reference.summary.get("reasons", ())):
+        for reason in reference.summary.get("reasons", ()):
             self.log.info("  because: %s", reason)
         self.log.info("Written to %s", reference.uri)
 
@@ -115,7 +115,3 @@ def task_key(context: Context) -> str:
     """The same text for every try of one task in one run, and for no other task."""
     ti = context["ti"]
     return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
-
-
-def _reasons(value: Any) -> Iterable[str]:
-    return [value] if isinstance(value, str) else list(value)

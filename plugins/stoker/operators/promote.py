@@ -14,7 +14,6 @@ from stoker.operators._base import StokerOperator, actor_of, engine, task_key
 from stoker.registry.changes import ANY
 from stoker.registry.registry import AliasMove, Registry
 from stoker.registry.versions import Version
-from stoker.store import layout
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -179,7 +178,7 @@ def _reference(registry: Registry, name: str, move: AliasMove) -> Reference:
     was = f"was version {move.previous}" if move.previous else "was unset"
     return Reference(
         kind="alias",
-        uri=f"{registry.store.uri}/{layout.numbered(layout.log(name), move.seq)}",
+        uri=f"{registry.store.uri}/{entry.key}",
         digest=entry.digest,
         verdict="pass",
         summary={

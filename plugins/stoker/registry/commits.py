@@ -269,7 +269,7 @@ class CommitLog:
             if head.state.seq % derived.EVERY == 0:
                 derived.save(self._store, head.state, head.tail)
                 head = Head(head.state, base=head.state.seq)
-        except Exception:
+        except Exception:  # the entry stands, so nothing after it may fail the commit
             log.warning(
                 "Entry %d of model %s stands, but its checkpoint could not be written.",
                 head.state.seq,
