@@ -46,3 +46,11 @@ def test_types_that_only_the_installation_trusts_are_refused_by_default(
         old.train(lived.january["good"], **own)
     monkeypatch.setenv("AIRFLOW__STOKER__TRUSTED_TYPES", "tests.operators.conftest.OwnTree")
     assert old.train(lived.january["good"], **own)["verdict"] == "pass"
+
+
+def test_a_dataset_by_its_name_is_its_newest_validated_partition(old: Loop, lived: Lived) -> None:
+    candidate = get_document(old.store, old.train("flights")["digest"], "candidate")
+    assert candidate["partition"] == "2013-02"
+    assert candidate["validations"] == [lived.february["good"]["digest"]]
+    with refused(old, "UnsuitableData: .*'nowhere' must have a partition"):
+        old.train("nowhere")

@@ -19,9 +19,10 @@ from stoker.engines.frames import read_table, row_hashes, to_frame
 from stoker.engines.metrics import BINARY, MULTICLASS, REGRESSION, Array
 from stoker.engines.splitting import Split
 from stoker.errors import DataValidationFailed, ModelError, SchemaMismatch, UnsuitableData, UsageError
+from stoker.store import layout
 from stoker.store.base import ObjectStore
 from stoker.store.documents import get_document
-from stoker.store.partitions import partitions
+from stoker.store.partitions import last_pointer, partitions
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +123,21 @@ def resolve_dataset(store: ObjectStore, reference: Reference, history: int | str
     earlier = _earlier(store, document, history)
     documents = [get_document(store, one, "dataset") for one in earlier]
     return Given((*earlier, digest), (*documents, document), validations)
+
+
+def newest_of(store: ObjectStore, dataset: str) -> Reference:
+    """The newest partition of a dataset whose rows may be used: the validated one, else the snapshot.
+
+    :raises UnsuitableData: when the dataset has no partition.
+    """
+    pointer = last_pointer(store, dataset, "ok") or last_pointer(store, dataset, "raw")
+    if pointer is None:
+        raise UnsuitableData(
+            f"The dataset {dataset!r} must have a partition; {store.uri} has none. Take a snapshot first."
+        )
+    kind = "validation" if "validation" in pointer else "dataset"
+    digest = pointer.get("validation", pointer["snapshot"])
+    return Reference(kind, f"{store.uri}/{layout.blob(digest)}", digest, "pass", {"partition": pointer["partition"]})
 
 
 def follow(store: ObjectStore, reference: Reference) -> tuple[str, tuple[str, ...]]:

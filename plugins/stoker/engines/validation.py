@@ -75,7 +75,7 @@ def validate(
     ok = None
     if verdict.passed or on_failure == "warn":
         kept = table.filter(pa.array(~bad)) if quarantine else None
-        ok = _store_ok(store, raw, dataset.digest, kept, clock)
+        ok = _store_ok(store, raw, dataset.digest, kept)
 
     document = {
         "kind": "validation",
@@ -91,6 +91,8 @@ def validate(
         "quarantine": quarantine,
     }
     digest = documents.put_document(store, document)
+    if ok:
+        _point(store, raw, ok, digest, clock)
     log.info("Validation %s: %s. %s", digest[:12], verdict.outcome.value, " ".join(verdict.reasons))
     return _reference(store, digest, document, raw, checks, verdict)
 
@@ -162,23 +164,26 @@ def _store_quarantine(
     return _store_stage(store, raw, parent, "quarantine", quarantined.append_column(REASONS_COLUMN, named))
 
 
-def _store_ok(store: ObjectStore, raw: Mapping[str, Any], parent: str, kept: pa.Table | None, clock: time.Clock) -> str:
-    """Store the good rows and let the partition of stage ``ok`` mean them; ``None`` keeps all, in the file that they are in."""
-    if kept is None:
-        whole = {name: value for name, value in raw.items() if name != "format"}
-        digest = documents.put_document(store, {**whole, "stage": "ok", "parent": parent})
-    else:
-        digest = _store_stage(store, raw, parent, "ok", kept)
+def _store_ok(store: ObjectStore, raw: Mapping[str, Any], parent: str, kept: pa.Table | None) -> str:
+    """Store the good rows; ``None`` keeps all, in the file that they are in."""
+    if kept is not None:
+        return _store_stage(store, raw, parent, "ok", kept)
+    whole = {name: value for name, value in raw.items() if name != "format"}
+    return documents.put_document(store, {**whole, "stage": "ok", "parent": parent})
+
+
+def _point(store: ObjectStore, raw: Mapping[str, Any], ok: str, validation: str, clock: time.Clock) -> None:
+    """Let the partition of stage ``ok`` mean the good rows. Last of all, for whoever finds them there finds their validation."""
     partitions.point(
         store,
         dataset=raw["dataset"],
         stage="ok",
         partition=raw["partition"],
-        snapshot=digest,
-        data_id=documents.get_document(store, digest, "dataset")["data_id"],
+        snapshot=ok,
+        data_id=documents.get_document(store, ok, "dataset")["data_id"],
+        validation=validation,
         clock=clock,
     )
-    return digest
 
 
 def _store_stage(store: ObjectStore, raw: Mapping[str, Any], parent: str, stage: str, table: pa.Table) -> str:

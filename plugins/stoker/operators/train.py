@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from stoker.core.names import check_name
 from stoker.core.records import Reference
 from stoker.operators._base import StokerOperator, engine, number
 
@@ -23,7 +24,7 @@ class TrainModelOperator(StokerOperator):
     infinity; a target among the features; an all-null feature; an estimator that is fitted already, predicts NaN, or
     cannot be stored without pickle. Does not judge the model.
 
-    :param dataset: what a snapshot or validation task returned.
+    :param dataset: what a snapshot or validation task returned, or the name of a dataset: its newest validated partition.
     :param estimator: a function that returns an unfitted estimator or Pipeline, or its dotted path. Called when the
         task runs; give it as a plain function beside the DAG, and import scikit-learn inside it.
     :param estimator_params: keyword arguments of that function.
@@ -93,10 +94,13 @@ class TrainModelOperator(StokerOperator):
 
     def step(self, context: Context) -> Reference:
         """Train, and return a reference of kind ``candidate``."""
-        settings = self.hook.settings
+        settings, store = self.hook.settings, self.hook.get_conn()
+        by_name = isinstance(self.dataset, str)
         result: Reference = engine("training").train(
-            self.hook.get_conn(),
-            dataset=Reference.from_xcom(self.dataset, "dataset", "validation"),
+            store,
+            dataset=engine("training_rows").newest_of(store, check_name(self.dataset, "dataset"))
+            if by_name
+            else Reference.from_xcom(self.dataset, "dataset", "validation"),
             estimator=self.estimator,
             estimator_params=self.estimator_params or {},
             target=self.target,

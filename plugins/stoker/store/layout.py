@@ -9,6 +9,10 @@
     models/<model>/checkpoints/<20 digits>.json      folded state after an entry; derived; numbered downwards, the newest sorts first
     models/<model>/versions/<n>/manifest.json        a version's manifest with the place of its entry; derived
     models/<model>/keys/<sha256>.json                which entry an idempotency key or fingerprint gave; derived
+    models/<model>/loop/<journal>/entries/<20 digits>.json       what the loop did: broker, drift, performance
+    models/<model>/loop/<journal>/checkpoints/<20 digits>.json   folded state of a journal; derived; numbered downwards
+    models/<model>/pins/<sha256>.json                which version a run works with, by the SHA-256 of the run's key
+    landings/<dataset>/<mark>/<sha256>.json          what became of a landed file: announced, taken, refused
 
 Names must have passed :mod:`stoker.core.names` before they come here; digests are checked here.
 """
@@ -89,7 +93,12 @@ def checkpoints(name: str) -> str:
 
 def checkpoint(name: str, seq: int) -> str:
     """The key of the checkpoint after entry ``seq``. Counting down, so that the newest is the first key of a listing."""
-    return numbered(checkpoints(name), _LAST_NUMBER - seq)
+    return numbered_down(checkpoints(name), seq)
+
+
+def numbered_down(prefix: str, number: int) -> str:
+    """As :func:`numbered`, but such keys sort the highest number first."""
+    return numbered(prefix, _LAST_NUMBER - number)
 
 
 def checkpoint_seq(key: str) -> int:
@@ -108,3 +117,23 @@ def version_manifest(name: str, version: int) -> str:
 def key_index(name: str, digest: str) -> str:
     """The key of the derived index entry of an idempotency key, by the SHA-256 of that key."""
     return f"{model(name)}keys/{check_digest(digest)}.json"
+
+
+def journal(name: str, kind: str) -> str:
+    """The prefix of one of a model's journals: ``broker``, ``drift``, ``performance``."""
+    return f"{model(name)}loop/{check_name(kind, 'journal')}/"
+
+
+def pin(name: str, digest: str) -> str:
+    """The key of the version that a run works with, by the SHA-256 of the run's own key."""
+    return f"{model(name)}pins/{check_digest(digest)}.json"
+
+
+def landings(dataset: str, mark: str) -> str:
+    """The prefix of all landed files of a dataset that carry a mark: ``announced``, ``taken``, ``refused``."""
+    return f"landings/{check_name(dataset, 'dataset')}/{check_name(mark, 'mark')}/"
+
+
+def landing(dataset: str, mark: str, digest: str) -> str:
+    """The key of a mark on one landed file, by the SHA-256 of its identity."""
+    return f"{landings(dataset, mark)}{check_digest(digest)}.json"

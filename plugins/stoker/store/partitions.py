@@ -44,6 +44,12 @@ def partitions(store: ObjectStore, dataset: str, stage: str, *, until: str | Non
     return [(partition, _read(store, last[partition])["snapshot"]) for partition in wanted]
 
 
+def last_pointer(store: ObjectStore, dataset: str, stage: str) -> dict[str, Any] | None:
+    """What :func:`newest_pointer` gives for the last partition in text order, or ``None`` when the dataset has none."""
+    last = _last_keys(store, dataset, stage)
+    return _read(store, last[max(last)]) if last else None
+
+
 def newest_before(store: ObjectStore, dataset: str, stage: str, partition: str) -> str | None:
     """The digest of the snapshot of the last partition that sorts before this one, if there is any."""
     last = _last_keys(store, dataset, stage)
@@ -59,12 +65,14 @@ def point(
     partition: str | None,
     snapshot: str,
     data_id: str,
+    validation: str | None = None,
     clock: time.Clock = time.system_clock,
 ) -> bool:
     """Let a partition mean this snapshot, and tell whether that was news.
 
     :param snapshot: the digest of the dataset document.
     :param data_id: the content id that stands in it.
+    :param validation: the digest of the validation that let these rows through.
     :raises StoreUnavailable: when other writers were faster many times in a row; the same call may succeed later.
     """
     prefix = layout.partition(dataset, stage, partition or WHOLE)
@@ -80,6 +88,7 @@ def point(
             "partition": partition or WHOLE,
             "snapshot": layout.check_digest(snapshot),
             "data_id": data_id,
+            **({"validation": layout.check_digest(validation)} if validation else {}),
             "time": time.to_text(clock()),
         }
         number = layout.number_of(keys[-1]) + 1 if keys else 1
