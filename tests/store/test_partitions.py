@@ -75,3 +75,32 @@ def test_a_writer_that_always_loses_gives_up_with_a_retryable_error():
 def test_a_pointer_names_a_digest():
     with pytest.raises(CorruptArtifact):
         point(MemoryStore(), "p", "latest")
+
+
+def withdraw(store, partition, snapshot):
+    return partitions.withdraw(
+        store, dataset="d", stage="raw", partition=partition, snapshot=snapshot, reason="a null burst"
+    )
+
+
+def test_a_withdrawn_partition_is_there_for_nobody_until_it_means_another_snapshot():
+    store = MemoryStore()
+    point(store, "p1", A)
+    point(store, "p2", B)
+    assert [withdraw(store, "p2", B), withdraw(store, "p2", B)] == [True, False]
+    assert partitions.newest(store, "d", "raw", "p2") is None
+    assert partitions.partitions(store, "d", "raw") == [("p1", A)]
+    assert partitions.newest_before(store, "d", "raw", "p3") == A
+    assert partitions.last_pointer(store, "d", "raw")["partition"] == "p1"
+    assert not point(store, "p2", B)
+    assert partitions.newest(store, "d", "raw", "p2") is None
+    assert point(store, "p2", A)
+    assert partitions.newest(store, "d", "raw", "p2") == A
+
+
+def test_a_partition_that_means_another_snapshot_by_now_is_not_withdrawn():
+    store = MemoryStore()
+    point(store, "p", B)
+    assert not withdraw(store, "p", A)
+    assert not withdraw(store, "nowhere", A)
+    assert partitions.newest(store, "d", "raw", "p") == B

@@ -13,6 +13,7 @@
     models/<model>/loop/<journal>/checkpoints/<20 digits>.json   folded state of a journal; derived; numbered downwards
     models/<model>/pins/<sha256>.json                which version a run works with, by the SHA-256 of the run's key
     landings/<dataset>/<mark>/<sha256>.json          what became of a landed file: announced, taken, refused
+    replays/<20 digits>/<sha256>.json                signatures of webhooks that were used, by the Unix second that they cover
 
 Names must have passed :mod:`stoker.core.names` before they come here; digests are checked here.
 """
@@ -137,3 +138,16 @@ def landings(dataset: str, mark: str) -> str:
 def landing(dataset: str, mark: str, digest: str) -> str:
     """The key of a mark on one landed file, by the SHA-256 of its identity."""
     return f"{landings(dataset, mark)}{check_digest(digest)}.json"
+
+
+REPLAYS = "replays/"
+
+
+def replay(second: int, digest: str) -> str:
+    """The key of a used signature, by the Unix second that it covers and its SHA-256. Such keys sort by time."""
+    return f"{REPLAYS}{second:0{_NUMBER_WIDTH}d}/{check_digest(digest)}.json"
+
+
+def replay_second(key: str) -> int:
+    """The second in a key of :func:`replay`."""
+    return int(key.split("/")[1])

@@ -1,10 +1,12 @@
 """Which snapshot a partition of a dataset means: numbered pointers, of which the highest counts.
 
-A dataset that is not partitioned has the one partition :data:`WHOLE`.
+A dataset that is not partitioned has the one partition :data:`WHOLE`. A partition can be withdrawn: until it means
+another snapshot, it is there for nobody.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from stoker.core import clock as time
@@ -31,7 +33,7 @@ def newest(store: ObjectStore, dataset: str, stage: str, partition: str | None) 
 def newest_pointer(store: ObjectStore, dataset: str, stage: str, partition: str | None) -> dict[str, Any] | None:
     """As :func:`newest`, with everything that the pointer records: ``snapshot``, ``data_id``, ``time`` …"""
     keys = list(store.keys(layout.partition(dataset, stage, partition or WHOLE)))
-    return _read(store, keys[-1]) if keys else None
+    return _valid(store, keys[-1]) if keys else None
 
 
 def partitions(store: ObjectStore, dataset: str, stage: str, *, until: str | None = None) -> list[tuple[str, str]]:
@@ -41,20 +43,19 @@ def partitions(store: ObjectStore, dataset: str, stage: str, *, until: str | Non
     """
     last = _last_keys(store, dataset, stage)
     wanted = sorted(partition for partition in last if until is None or partition <= until)
-    return [(partition, _read(store, last[partition])["snapshot"]) for partition in wanted]
+    pointers = ((partition, _valid(store, last[partition])) for partition in wanted)
+    return [(partition, pointer["snapshot"]) for partition, pointer in pointers if pointer]
 
 
 def last_pointer(store: ObjectStore, dataset: str, stage: str) -> dict[str, Any] | None:
     """What :func:`newest_pointer` gives for the last partition in text order, or ``None`` when the dataset has none."""
-    last = _last_keys(store, dataset, stage)
-    return _read(store, last[max(last)]) if last else None
+    return next(_backwards(store, dataset, stage), None)
 
 
 def newest_before(store: ObjectStore, dataset: str, stage: str, partition: str) -> str | None:
     """The digest of the snapshot of the last partition that sorts before this one, if there is any."""
-    last = _last_keys(store, dataset, stage)
-    earlier = [other for other in last if other < partition]
-    return _read(store, last[max(earlier)])["snapshot"] if earlier else None
+    pointer = next(_backwards(store, dataset, stage, before=partition), None)
+    return pointer["snapshot"] if pointer else None
 
 
 def point(
@@ -75,20 +76,74 @@ def point(
     :param validation: the digest of the validation that let these rows through.
     :raises StoreUnavailable: when other writers were faster many times in a row; the same call may succeed later.
     """
-    prefix = layout.partition(dataset, stage, partition or WHOLE)
+    facts = {"data_id": data_id, **({"validation": layout.check_digest(validation)} if validation else {})}
+    return _append(
+        store,
+        dataset=dataset,
+        stage=stage,
+        partition=partition or WHOLE,
+        change=lambda now: (
+            None if now.get("snapshot") == snapshot else {"snapshot": layout.check_digest(snapshot), **facts}
+        ),
+        clock=clock,
+    )
+
+
+def withdraw(
+    store: ObjectStore,
+    *,
+    dataset: str,
+    stage: str,
+    partition: str | None,
+    snapshot: str,
+    reason: str,
+    clock: time.Clock = time.system_clock,
+) -> bool:
+    """Take a partition out of use for as long as it means this snapshot, and tell whether that was news.
+
+    Nothing is deleted, and pointing it at the same snapshot again brings nothing back; another snapshot does.
+
+    :param snapshot: what the caller found to be unusable; a partition that means another one by now is left alone.
+    :param reason: why, for whoever looks for the partition.
+    :raises StoreUnavailable: as :func:`point`.
+    """
+    return _append(
+        store,
+        dataset=dataset,
+        stage=stage,
+        partition=partition or WHOLE,
+        change=lambda now: (
+            {"snapshot": snapshot, "data_id": now["data_id"], "withdrawn": reason}
+            if now.get("snapshot") == snapshot and "withdrawn" not in now
+            else None
+        ),
+        clock=clock,
+    )
+
+
+def _append(
+    store: ObjectStore,
+    *,
+    dataset: str,
+    stage: str,
+    partition: str,
+    change: Callable[[dict[str, Any]], dict[str, Any] | None],
+    clock: time.Clock,
+) -> bool:
+    """Write the pointer that ``change`` makes of the newest one, which is empty at first; nothing when it makes none."""
+    prefix = layout.partition(dataset, stage, partition)
     for _ in range(_MAX_TRIES):
         keys = list(store.keys(prefix))
-        if keys and _read(store, keys[-1])["snapshot"] == snapshot:
+        changed = change(_read(store, keys[-1]) if keys else {})
+        if changed is None:
             return False
         pointer = {
             "format": wire.FORMAT,
             "kind": "partition",
             "dataset": dataset,
             "stage": stage,
-            "partition": partition or WHOLE,
-            "snapshot": layout.check_digest(snapshot),
-            "data_id": data_id,
-            **({"validation": layout.check_digest(validation)} if validation else {}),
+            "partition": partition,
+            **changed,
             "time": time.to_text(clock()),
         }
         number = layout.number_of(keys[-1]) + 1 if keys else 1
@@ -98,14 +153,29 @@ def point(
             continue
         return True
     raise StoreUnavailable(
-        f"The partition {partition or WHOLE!r} of {dataset!r} must hold still for one write; others wrote to it "
+        f"The partition {partition!r} of {dataset!r} must hold still for one write; others wrote to it "
         f"{_MAX_TRIES} times meanwhile. Try again later."
     )
+
+
+def _backwards(store: ObjectStore, dataset: str, stage: str, *, before: str | None = None) -> Iterator[dict[str, Any]]:
+    """The pointers of the partitions that are in use, the last in text order first."""
+    last = _last_keys(store, dataset, stage)
+    for partition in sorted(last, reverse=True):
+        if before is None or partition < before:
+            pointer = _valid(store, last[partition])
+            if pointer:
+                yield pointer
 
 
 def _last_keys(store: ObjectStore, dataset: str, stage: str) -> dict[str, str]:
     """The key of the highest pointer of each partition; keys of one partition come in the order of their numbers."""
     return {key.rsplit("/", 2)[1]: key for key in store.keys(layout.partitions(dataset, stage))}
+
+
+def _valid(store: ObjectStore, key: str) -> dict[str, Any] | None:
+    pointer = _read(store, key)
+    return None if "withdrawn" in pointer else pointer
 
 
 def _read(store: ObjectStore, key: str) -> dict[str, Any]:
