@@ -8,7 +8,7 @@ unexport VIRTUAL_ENV
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test cov lint format types bench cluster-test lock clean
+.PHONY: help install demo test cov lint format types bench drift-bench airflow-test cluster-test lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,14 @@ cov: $(READY) ## run the tests of core, store and registry and show what they mi
 bench: $(READY) ## measure what the README and docs/ promise
 	$(BIN)/python -m benchmarks.parse_time
 	$(BIN)/python -m benchmarks.registry_scale
+
+drift-bench: $(READY) ## measure the alarms, what retraining is worth, and ten million rows (a quarter of an hour)
+	$(BIN)/python -m benchmarks.drift_alarms
+	$(BIN)/python -m benchmarks.retraining_policies
+	$(BIN)/python -m benchmarks.drift_scale
+
+airflow-test: $(READY) ## test watchers and runs in a real Airflow whose parts are killed
+	$(BIN)/python -m pytest tests/airflow -m airflow
 
 cluster-test: $(READY) ## test against Ceph's S3 gateway (Debian, root: installs and starts it)
 	command -v radosgw ceph-mon ceph-osd >/dev/null || \

@@ -120,6 +120,17 @@ class AirflowStack:
         errors = self.request("GET", "/api/v2/importErrors")
         raise RuntimeError(f"The DAG {dag_id} must appear within {seconds:.0f} s; import errors: {json.dumps(errors)}")
 
+    def wait_until_watching(self, watchers: int, seconds: float = 120) -> None:
+        """Wait until the triggerer runs this many watchers of ours.
+
+        :raises RuntimeError: when it does not; with the end of Airflow's log.
+        """
+        deadline = time.monotonic() + seconds
+        while self.log.read_text(errors="replace").count(" Watching ") < watchers:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{watchers} watchers must run within {seconds:.0f} s:\n{self.log_tail()}")
+            time.sleep(0.5)
+
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """Call Airflow's REST API and return the JSON that it answers."""
         request = urllib.request.Request(

@@ -1,50 +1,47 @@
 """The long form: one task a step, from a landed file to a promoted champion.
 
-A file of flights lands each month. This DAG freezes it, takes bad rows out, trains on all months so far, judges the
-model against the champion on the newest flights, and promotes it when it is better. Otherwise the champion stays, and
-the evaluation says why.
+A file of flights lands each month. This DAG wakes within seconds, freezes the file, takes bad rows out, trains on all
+months so far, judges the model against the champion on the newest flights, and promotes it when it is better.
+Otherwise the champion stays, and the evaluation says why. It also wakes when somebody or something asks for a
+retrain, and once a day to look for whatever Airflow's events missed. The broker sees to it that any number of
+wake-ups ends in one training.
 """
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, Param, dag, task
+from airflow.sdk import AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable, Param, dag
 
 from flights_estimator import flights_estimator
 from stoker import (
+    ClaimRetrainOperator,
     EvaluateModelOperator,
+    NewDataEventTrigger,
     PromoteModelOperator,
     RegisterModelOperator,
+    RetrainRequestTrigger,
+    SettleRetrainOperator,
     SnapshotDatasetOperator,
     TrainModelOperator,
     ValidateDataOperator,
+    data_asset,
+    landing_asset,
     model_asset,
+    partitions_of,
+    retrain_asset,
 )
 
 PROJECT = Path(__file__).resolve().parents[1]
-MODEL = "flights_late"
-PREFIX, SUFFIX = "flights-", ".parquet"
-REASON = "{{ params.reason or 'scheduled training' }}"
+MODEL, DATASET = "flights_late", "flights"
+POLICY = str(PROJECT / "include/policies/flights.yaml")
+# Where files land: a folder that all workers see, or s3://bucket/prefix/. Read when the file is parsed, for the triggerer watches it.
+LANDING = os.environ.get("FLIGHTS_LANDING", str(PROJECT / "include/data/flights"))
+REASON = "{{ params.reason or 'trained by ' ~ dag.dag_id }}"
 
 PARAMS = {
-    "month": Param(
-        None,
-        type=["null", "string"],
-        title="Month",
-        pattern=r"^20\d\d-(0[1-9]|1[0-2])$",
-        description="Which month to train on, such as 2013-03, together with all months before it. Empty: the newest that has landed.",
-    ),
-    "max_iter": Param(
-        120,
-        type="integer",
-        title="Boosting rounds",
-        minimum=10,
-        maximum=1000,
-        description="Trees in the model. More take longer and may overfit.",
-    ),
     "force": Param(
         False,
         type="boolean",
@@ -66,12 +63,34 @@ PARAMS = {
     ),
 }
 
+landed = landing_asset(
+    DATASET,
+    LANDING,
+    watchers=[
+        AssetWatcher(
+            name="flights_landed",
+            trigger=NewDataEventTrigger(
+                source=LANDING, pattern="flights-*.parquet", dataset=DATASET, poll_seconds=2, stable_seconds=2
+            ),
+        )
+    ],
+)
+requested = retrain_asset(
+    MODEL,
+    watchers=[
+        AssetWatcher(name="flights_requested", trigger=RetrainRequestTrigger(name=MODEL, policy=POLICY, poll_seconds=2))
+    ],
+)
+
 
 @dag(
-    # Switching the DAG on starts nothing by itself: the first run is the next first of a month, or the one you trigger.
-    schedule=CronTriggerTimetable("0 6 1 * *", timezone="UTC", run_immediately=False),
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 6 * * *", timezone="UTC", run_immediately=timedelta(0)),
+        assets=landed | requested,
+    ),
     catchup=False,
-    max_active_runs=1,
+    # With a limit of one Airflow may hold a wake-up back for half a minute after a run. The broker lets one run train.
+    max_active_runs=4,
     tags=["stoker", MODEL],
     params=PARAMS,
     default_args={
@@ -83,49 +102,33 @@ PARAMS = {
     doc_md=__doc__,
 )
 def flights_training() -> None:
-    """Wire the seven steps."""
-
-    @task(multiple_outputs=True)
-    def plan(landing: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Which month to train on, where its file lies, and with which parameters."""
-        from airflow.sdk import ObjectStoragePath
-        from airflow.sdk.exceptions import AirflowSkipException
-
-        params = params or {}
-        folder = ObjectStoragePath(landing if "://" in landing else f"file://{PROJECT / landing}")
-        landed = (
-            sorted(path.name for path in folder.iterdir() if path.name.startswith(PREFIX)) if folder.exists() else []
-        )
-        if not landed and not params["month"]:
-            raise AirflowSkipException(f"No file has landed in {folder}.")
-        name = f"{PREFIX}{params['month']}{SUFFIX}" if params["month"] else landed[-1]
-        return {
-            "month": name.removeprefix(PREFIX).removesuffix(SUFFIX),
-            "source": str(folder / name),
-            "estimator_params": {"max_iter": params["max_iter"]},
-        }
-
-    planned = plan("{{ var.value.get('flights_landing', 'include/data/flights') }}")
-
-    snapshot = SnapshotDatasetOperator(
-        task_id="snapshot",
-        source=planned["source"],
-        dataset="flights",
-        partition=planned["month"],
-        time_column="scheduled_departure",
+    """Wire the steps."""
+    claim = ClaimRetrainOperator(
+        task_id="claim",
+        name=MODEL,
+        policy=POLICY,
+        source=LANDING,
+        pattern="flights-*.parquet",
+        partition=r"flights-(\d{4}-\d{2})\.parquet",
+        dataset=DATASET,
+        stable_seconds=2,
+        only_with_lease=["train"],
     )
-    validate = ValidateDataOperator(
+    snapshot = SnapshotDatasetOperator.partial(
+        task_id="snapshot", dataset=DATASET, time_column="scheduled_departure"
+    ).expand_kwargs(partitions_of(claim.output))
+    validate = ValidateDataOperator.partial(
         task_id="validate",
-        dataset=snapshot.output,
         expectations=str(PROJECT / "include/expectations/flights.json"),
         on_failure="quarantine",
         max_quarantine_share=0.05,
-    )
+        outlets=[data_asset(DATASET)],
+    ).expand(dataset=snapshot.output)
     train = TrainModelOperator(
         task_id="train",
-        dataset=validate.output,
+        dataset=DATASET,
         estimator=flights_estimator,
-        estimator_params=planned["estimator_params"],
+        estimator_params={"max_iter": 120},
         target="late",
         id_columns=["flight_id"],
         history="all",
@@ -134,20 +137,32 @@ def flights_training() -> None:
         random_state=0,
         cache="{{ 'refresh' if params.force else 'auto' }}",
         execution_timeout=timedelta(hours=1),
+        # Without new files there is nothing to validate, and the newest month is trained on again.
+        trigger_rule="none_failed_min_one_success",
     )
+    [claim, validate] >> train
     evaluate = EvaluateModelOperator(
         task_id="evaluate",
         model=train.output,
         name=MODEL,
-        policy=str(PROJECT / "include/policies/flights.yaml"),
+        policy=POLICY,
         mode="{{ 'dry_run' if params.dry_run else 'enforce' }}",
     )
     register = RegisterModelOperator(
         task_id="register", model=train.output, evaluation=evaluate.output, name=MODEL, reason=REASON
     )
-    PromoteModelOperator(
+    promote = PromoteModelOperator(
         task_id="promote", name=MODEL, version=register.output, reason=REASON, outlets=[model_asset(MODEL)]
     )
+    SettleRetrainOperator(
+        task_id="settle",
+        name=MODEL,
+        policy=POLICY,
+        claim=claim.output,
+        validation=validate.output,
+        evaluation=evaluate.output,
+        promotion=promote.output,
+    ).as_teardown()
 
 
 flights_training()

@@ -86,5 +86,11 @@ _OPTIONS: dict[str, Any] = {
         "mypkg.steps.Clip",
         None,
     ),
+    "webhook_conn_id": _option(
+        "The connection whose password callers of the alert webhook must know. Empty closes the webhook.",
+        "string",
+        "stoker_webhook",
+        None,
+    ),
     "max_threads": _option("Threads of BLAS and OpenMP that one task may use.", "integer", "4", "2"),
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-import shutil
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -22,12 +24,10 @@ def airflow_database() -> None:
 
 @pytest.fixture
 def landing(tmp_path: Path) -> Path:
-    """A folder in which January and February have landed."""
+    """A folder in which January has landed."""
     folder = tmp_path / "landing"
     folder.mkdir()
-    for month in ("2013-01", "2013-02"):
-        name = f"flights-{month}.parquet"
-        shutil.copyfile(PROJECT / "include/data/flights" / name, folder / name)
+    land(folder, "2013-01")
     return folder
 
 
@@ -39,7 +39,6 @@ def store_uri(tmp_path: Path) -> str:
 @pytest.fixture
 def run(landing: Path, store_uri: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Run a DAG as Airflow would, with the test's own landing folder and store."""
-    monkeypatch.setenv("AIRFLOW_VAR_FLIGHTS_LANDING", str(landing))
     extra = {"store": store_uri, "max_threads": 1}
     monkeypatch.setenv("AIRFLOW_CONN_STOKER_DEFAULT", json.dumps({"conn_type": "stoker", "extra": extra}))
 
@@ -49,6 +48,30 @@ def run(landing: Path, store_uri: str, monkeypatch: pytest.MonkeyPatch) -> Calla
         return register(dag).test(run_conf=conf)
 
     return run_dag
+
+
+@pytest.fixture
+def parsed(landing: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Parse a DAG file as an Airflow does whose files land in the test's own folder."""
+    monkeypatch.setenv("FLIGHTS_LANDING", str(landing))
+    monkeypatch.setenv("FLIGHTS_LOOP_LANDING", str(landing))
+
+    def parse(name: str) -> Any:
+        module = importlib.import_module(name)
+        return importlib.reload(module)
+
+    return parse
+
+
+def land(folder: Path, *months: str, rows: int | None = None) -> None:
+    """Let months of 2013 land, as finished as a file is that was not touched for a while.
+
+    :param rows: only so many of them.
+    """
+    for month in months:
+        name = f"flights-{month}.parquet"
+        pq.write_table(pq.read_table(PROJECT / "include/data/flights" / name).slice(0, rows), folder / name)
+        os.utime(folder / name, (0, 0))
 
 
 def register(dag: Any) -> Any:

@@ -46,7 +46,7 @@ def test_who_trains_the_same_at_the_same_time_goes_on_with_the_first(store, trai
     assert len(list(store.keys("training/"))) == 1
 
 
-@pytest.mark.parametrize("lost", ["candidate", "holdout", "rows", "model"])
+@pytest.mark.parametrize("lost", ["candidate", "holdout", "rows", "model", "profile", "cells"])
 def test_a_candidate_with_a_lost_part_does_not_count(store, trained, lost):
     digest, document = trained
     candidates.remember(store, digest, document, keep_first=True)
@@ -55,8 +55,17 @@ def test_a_candidate_with_a_lost_part_does_not_count(store, trained, lost):
         "holdout": document["holdout"],
         "rows": get_document(store, document["holdout"])["file"]["sha256"],
         "model": document["files"]["model.skops"]["sha256"],
+        "profile": document["profile"],
+        "cells": get_document(store, document["profile"])["file"]["sha256"],
     }[lost]
     store.delete_swept(f"blobs/{gone[:2]}/{gone}")
+    assert candidates.newest(store, document["fingerprint"]) is None
+
+
+def test_a_candidate_of_before_there_were_profiles_is_trained_again(store, trained):
+    _, document = trained
+    old = {name: value for name, value in document.items() if name != "profile"}
+    candidates.remember(store, put_document(store, old), old, keep_first=False)
     assert candidates.newest(store, document["fingerprint"]) is None
 
 

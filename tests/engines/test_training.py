@@ -16,8 +16,10 @@ from tests.support.models import boosting, boosting_regressor, fit, flights, for
 
 from stoker.core.records import Reference
 from stoker.core.verdicts import Outcome, Verdict
+from stoker.engines.divergences import divergence
 from stoker.engines.frames import read_frame, read_table, row_hashes
 from stoker.engines.persistence import load_model
+from stoker.engines.profiles import load_profile, profile_window
 from stoker.errors import DataValidationFailed, ModelError, SchemaMismatch, StokerError, UnsuitableData, UsageError
 from stoker.store.documents import get_bytes, get_document, put_document
 from stoker.store.memory import MemoryStore
@@ -62,6 +64,62 @@ def test_the_reference_is_small_and_points_at_the_document(store):
     assert reference.to_xcom()["summary"]["cached"] is False
     assert reference.uri.startswith("memory://")
     assert get_document(store, reference.digest)["kind"] == "candidate"
+
+
+@pytest.mark.parametrize("target", ["late", "delay", "grade"])
+def test_the_profile_is_of_the_training_rows_and_of_predictions_about_the_others(store, target):
+    estimator = boosting_regressor if target == "delay" else boosting
+    document = _document(store, fit(store, put(store, flights()), estimator, target))
+    profile = load_profile(store, document["profile"])
+    roles = {name: column.role for name, column in profile.columns.items()}
+    assert roles == {
+        **dict.fromkeys(["carrier", "seats", "weekend", "wind"], "feature"),
+        target: "target",
+        "prediction": "prediction",
+    }
+    assert profile.rows == document["rows"]["train"]
+    assert profile.columns["prediction"].rows == document["rows"]["holdout"]
+    assert profile.columns["prediction"].numeric == (target != "grade")
+    assert profile.columns[target].numeric == (target == "delay")
+
+
+def test_the_profile_has_the_history_in_it_in_the_order_of_time(store):
+    for number in (1, 2):
+        reference = put(store, flights(month=f"2013-0{number}", seed=number), f"2013-0{number}")
+    document = _document(store, fit(store, reference, boosting, history="all", split="random"))
+    profile = load_profile(store, document["profile"])
+    assert profile.rows == document["rows"]["train"] == 600 + 480
+    assert profile.chunk_rows == (54,) * 20
+    wind = read_table(store, get_document(store, document["datasets"][0]))["wind"]
+    first = wind.slice(0, 54)  # January lies in the order of time
+    column = profile.columns["wind"]
+    assert column.counts[0].sum() == 54 - first.null_count
+
+
+def test_a_window_of_the_same_rows_has_the_profile_of_the_training(store):
+    dataset = put(store, flights())
+    document = _document(store, fit(store, dataset, boosting))
+    reference = load_profile(store, document["profile"])
+    window = profile_window(store, [get_document(store, dataset.digest)], reference=reference)
+    for name in ("carrier", "seats", "weekend", "wind", "late"):
+        assert divergence("jensenshannon", reference.columns[name], window.columns[name]) < 0.15
+        assert window.columns[name].rows == 600
+    assert window.columns["late"].other == 0
+
+
+def test_a_feature_named_prediction_keeps_its_profile(store, caplog):
+    table = flights().rename_columns([{"wind": "prediction"}.get(name, name) for name in flights().column_names])
+    document = _document(store, fit(store, put(store, table), boosting))
+    profile = load_profile(store, document["profile"])
+    assert profile.columns["prediction"].role == "feature"
+    assert "no profile of the predictions" in caplog.text
+
+
+def test_importances_are_shares_of_the_features(store):
+    shares = _document(store, fit(store, put(store, flights()), boosting))["importances"]
+    assert set(shares) == {"carrier", "seats", "weekend", "wind"}
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
+    assert max(shares, key=shares.get) == "wind"
 
 
 def test_training_rows_are_older_than_the_holdout_and_none_is_in_both(store):

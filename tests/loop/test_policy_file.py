@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from stoker.core.cadence import CadencePolicy
+from stoker.core.drift import DriftPolicy
+from stoker.core.performance import PerformancePolicy
 from stoker.core.policies import Bounds, Comparison, GatePolicy
+from stoker.core.triage import Action, TriagePolicy
 from stoker.errors import ConfigurationError
-from stoker.loop.policy_file import MAX_BYTES, LoopPolicy, load_policy, policy_from
+from stoker.loop.policy_file import MAX_BYTES, LoopPolicy, load_policy, policy_from, section_from
 
 
 @pytest.fixture
@@ -59,7 +65,7 @@ def test_fields_that_are_left_out_have_their_defaults(write):
         ("", ["must be a mapping of fields to values; got None"]),
         ("- gate", ["must be a mapping of fields to values; got ['gate']"]),
         ("gate:", ["gate must be a mapping of fields to values; got None"]),
-        ("gates: {}", ["gate must be given", "gates is no known field", "Did you mean gate?"]),
+        ("gates: {}", ["gates is no known field; gate, cadence", "Did you mean gate?"]),
         ("gate: {metrc: f1}", ["gate.metrc is no known field", "Did you mean metric?"]),
         ("gate: {thresholds: {f1: {mn: 1}}}", ["gate.thresholds.f1.mn", "min, max may stand there"]),
         ("gate: {thresholds: {f1: {}}}", ["gate.thresholds.f1: ", "got neither"]),
@@ -148,3 +154,91 @@ def test_nothing_is_imported_that_a_dag_file_has_not_imported_already():
     )
     added = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert added.strip() == "[]"
+
+
+def test_every_section_is_read(write):
+    path = write("""
+        cadence:
+          retrain_on: [new_data, hand]
+          cooldown: 6h
+          budget_per_day: 2
+          lease: 1h30m
+          max_ineffective: 5
+          retry_after: 2d
+          max_age: 30d
+        drift:
+          windows: 3
+          cooldown: 12h
+          correction: holm
+          per_column_threshold: {delay: 0.2}
+        performance:
+          metric: roc_auc
+          thresholds: {roc_auc: {min: 0.6}}
+          label_delay: 7d
+          min_coverage: 0.5
+        triage: {covariate: retrain, rollback_within: 0}
+    """)
+    policy = load_policy(path)
+    assert policy.gate == GatePolicy()
+    assert policy.cadence == CadencePolicy(
+        retrain_on=("new_data", "hand"),
+        cooldown=timedelta(hours=6),
+        budget_per_day=2,
+        lease=timedelta(minutes=90),
+        max_ineffective=5,
+        retry_after=timedelta(days=2),
+        max_age=timedelta(days=30),
+    )
+    drift = policy.drift
+    assert (drift.windows, drift.cooldown, drift.correction) == (3, timedelta(hours=12), "holm")
+    assert drift.per_column_threshold == {"delay": 0.2}
+    performance = policy.performance
+    assert (performance.thresholds, performance.label_delay) == ({"roc_auc": Bounds(min=0.6)}, timedelta(days=7))
+    assert policy.triage == TriagePolicy(covariate=Action.RETRAIN, rollback_within=0)
+
+
+def test_sections_that_are_left_out_have_their_defaults(write):
+    assert load_policy(write("{}")) == LoopPolicy(
+        GatePolicy(), CadencePolicy(), DriftPolicy(), PerformancePolicy(), TriagePolicy()
+    )
+
+
+@pytest.mark.parametrize("section", [item.name for item in fields(LoopPolicy)])
+def test_the_defaults_of_every_section_can_be_given_in_code(section):
+    policy = getattr(LoopPolicy(), section)
+    given = {item.name: getattr(policy, item.name) for item in fields(policy)}
+    assert section_from(section, given, "the arguments") == policy
+
+
+def test_fields_of_any_section_may_be_texts_in_code():
+    given = {"retrain_on": ["hand"], "budget_per_day": "3", "cooldown": "2h", "lease": timedelta(hours=1)}
+    expected = replace(CadencePolicy(), retrain_on=("hand",), budget_per_day=3, cooldown=timedelta(hours=2))
+    assert section_from("cadence", given, "the arguments") == replace(expected, lease=timedelta(hours=1))
+    with pytest.raises(ConfigurationError, match=r"^the arguments: cadence.cooldown must be a duration"):
+        section_from("cadence", {"cooldown": 2}, "the arguments")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("cadence: {cooldown: 6}", ["cadence.cooldown must be a duration such as 30m, 6h", "got 6"]),
+        ("cadence: {cooldown: PT6H}", ["cadence.cooldown must be a duration", "got 'PT6H'"]),
+        ("cadence: {cooldown: [6h]}", ["cadence.cooldown must be a duration", "got ['6h']"]),
+        ("cadence: {cooldown: }", ["cadence.cooldown must be a valid duration; got None"]),
+        ("cadence: {retrain_on: [moon]}", ["cadence: retrain_on must name some of", "got moon"]),
+        ("cadence: {retrain_on: hand}", ["cadence.retrain_on must be a valid array; got 'hand'"]),
+        ("cadence: {cool_down: 6h}", ["cadence.cool_down is no known field", "Did you mean cooldown?"]),
+        ("cadence: 6h", ["cadence must be a mapping of fields to values; got '6h'"]),
+        ("triage: {data_quality: retrain}", ["triage: data_quality must lead to one of stop, investigate, none"]),
+        ("triage: {label: panic}", ["triage.label must be 'stop', 'investigate', 'retrain', 'rollback' or 'none'"]),
+        ("drift: {alpha: '0.1'}", ["drift.alpha must be a valid number"]),
+        ("drift: {windows: 2, min_violations: 3}", ["drift: min_violations must lie between 1 and 2; got 3"]),
+        ("performance: {thresholds: {f1: {mn: 1}}}", ["performance.thresholds.f1.mn", "min, max may stand there"]),
+        ("performance: {min_coverage: 2}", ["performance: min_coverage must lie between"]),
+    ],
+)
+def test_a_wrong_field_of_any_section_is_named(write, text, parts):
+    with pytest.raises(ConfigurationError) as caught:
+        load_policy(write(text))
+    for part in ["policy.yaml", *parts]:
+        assert part in str(caught.value)

@@ -23,6 +23,13 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "RegisterModelOperator": {"model": {}, "name": "m"},
     "PromoteModelOperator": {"name": "m", "version": 1},
     "RollbackModelOperator": {"name": "m", "reason": "worse"},
+    "BatchPredictOperator": {"model": "m@champion", "dataset": "d", "id_columns": ["id"]},
+    "MonitorDriftOperator": {"name": "m", "current": "d", "policy": "/nowhere/x.yaml"},
+    "MonitorPerformanceOperator": {"name": "m", "labels": "d", "id_columns": ["id"], "policy": "/nowhere/x.yaml"},
+    "TriageOperator": {"name": "m", "policy": "/nowhere/x.yaml"},
+    "RequestRetrainOperator": {"name": "m", "reason": "worse"},
+    "ClaimRetrainOperator": {"name": "m", "source": "/nowhere", "policy": "/nowhere/x.yaml"},
+    "SettleRetrainOperator": {"name": "m", "claim": {}},
 }
 
 

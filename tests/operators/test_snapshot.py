@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from stoker.engines.frames import read_table
+from stoker.engines.landing import list_landed
 from stoker.hooks.registry import StokerHook
+from stoker.loop.ledger import TAKEN, Ledger
 from stoker.store.documents import get_document
 from tests.operators.conftest import Loop, refused, twice
 from tests.support.models import flights
@@ -95,3 +97,17 @@ def test_a_connection_names_the_store(loop: Loop, tmp_path: Path, monkeypatch: p
     loop.uri = ""
     reference = loop.snapshot("2013-01", stoker_conn_id="models")
     assert reference["uri"].startswith(f"file://{tmp_path}/connected/blobs/")
+
+
+def test_what_a_claim_listed_is_taken_or_refused(loop: Loop) -> None:
+    path = Path(loop.land("2013-01"))
+    (file,) = list_landed(str(loop.landing))
+    claimed = [{"uri": file.uri, "size": file.size, "version": file.version}]
+    reference = loop.snapshot("2013-01", source=[file.uri], landed=claimed)
+    assert Ledger(loop.store, "flights").mark(TAKEN, file)["snapshot"] == reference["digest"]
+    path.write_bytes(b"PAR1")
+    (file,) = list_landed(str(loop.landing))
+    claimed = [{"uri": file.uri, "size": file.size, "version": file.version}]
+    with refused(loop, "UnreadableData"):
+        loop.snapshot("2013-01", source=[file.uri], landed=claimed)
+    assert Ledger(loop.store, "flights").pending([file]) == []

@@ -519,3 +519,12 @@ def test_moments_of_other_zones_are_understood(registry: Registry, clock: Steppe
     register(registry)
     promote(registry, 1)
     assert registry.champion_at(MODEL, datetime.max.replace(tzinfo=UTC)) is not None
+
+
+def test_an_alias_that_nobody_set_points_nowhere_also_without_the_model(registry):
+    assert registry.pointed("unknown") is None
+
+
+def test_what_a_loop_noted_of_a_model_does_not_make_it_one(registry, store):
+    store.create("models/wanted/loop/broker/entries/00000000000000000001.json", b"{}")
+    assert registry.models() == []

@@ -20,6 +20,7 @@ def test_every_key_is_one_that_a_store_takes() -> None:
         layout.checkpoint("delays", 1),
         layout.version_manifest("delays", 1),
         layout.key_index("delays", DIGEST),
+        layout.replay(1_700_000_000, DIGEST),
     ):
         assert check_key(key) == key
 
@@ -61,3 +62,10 @@ def test_a_name_that_breaks_the_rule_addresses_nothing(name: str) -> None:
     ):
         with pytest.raises(InvalidName):
             address(name)
+
+
+@given(st.integers(0, 10**12), st.integers(0, 10**12))
+def test_used_signatures_sort_by_the_second_that_they_cover(left: int, right: int) -> None:
+    keys = [layout.replay(second, DIGEST) for second in (left, right)]
+    assert (keys[0] < keys[1]) is (left < right)
+    assert [layout.replay_second(key) for key in keys] == [left, right]

@@ -42,6 +42,18 @@ def test_partitions_come_in_text_order_with_their_newest_snapshot():
     assert partitions.newest_before(store, "d", "raw", "2013-1") is None
 
 
+def test_validated_partitions_go_before_those_as_they_came_even_when_all_are_withdrawn():
+    store = MemoryStore()
+    point(store, "p", A)
+    assert partitions.usable_partitions(store, "d") == [("p", A)]
+    data_id = wire.sha256(b"data")
+    partitions.point(store, dataset="d", stage="ok", partition="p", snapshot=B, data_id=data_id)
+    point(store, "q", A)
+    assert partitions.usable_partitions(store, "d") == [("p", B)]
+    partitions.withdraw(store, dataset="d", stage="ok", partition="p", snapshot=B, reason="broken")
+    assert partitions.usable_partitions(store, "d") == []
+
+
 def test_a_dataset_without_partitions_has_one():
     store = MemoryStore()
     assert partitions.newest(store, "d", "raw", None) is None

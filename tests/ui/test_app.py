@@ -184,3 +184,25 @@ def test_nothing_can_be_changed_through_the_pages(pages: TestClient) -> None:
     for method in ("post", "put", "patch", "delete"):
         answer: Any = getattr(pages, method)("/models/churn")
         assert answer.status_code == 405
+
+
+def test_a_report_is_served_in_a_sandbox_and_linked_from_its_document(pages: TestClient, registry: Registry) -> None:
+    html = b"<html><script>document.title = 'drawn'</script></html>"
+    report = put_bytes(registry.store, html)
+    facts = {"report": {"sha256": report.sha256, "size": report.size, "seed": 0}}
+    digest = put_document(registry.store, {"kind": "drift", **facts})
+    assert f'href="/stoker/documents/{digest}/report"' in pages.get(f"/documents/{digest}").text
+    page = pages.get(f"/documents/{digest}/report")
+    assert page.content == html
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("sandbox allow-scripts;")
+    assert "allow-same-origin" not in policy
+    assert "connect-src 'none'" in policy
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_only_what_a_document_names_as_its_report_is_served_as_a_page(pages: TestClient, registry: Registry) -> None:
+    plain = put_document(registry.store, {"kind": "drift", "report": None})
+    assert pages.get(f"/documents/{plain}/report").status_code == 404
+    blob = put_bytes(registry.store, b"<script>alert(1)</script>")
+    assert pages.get(f"/documents/{blob.sha256}/report").status_code != 200

@@ -23,6 +23,7 @@ from stoker.registry.registry import Registry
 from stoker.store.memory import MemoryStore
 from stoker.ui.app import airflow_app, create_app
 from stoker.ui.auth import may_look
+from stoker.ui.webhook import PATH as WEBHOOK
 from tests.support.registrations import register
 
 REGISTRY = Registry(MemoryStore())
@@ -50,7 +51,9 @@ def token(manager: SimpleAuthManager, role: str | None) -> str:
 
 
 def guarded_paths(pages: TestClient) -> list[str]:
-    return [route.path.format(name="churn", digest="0" * 64) for route in pages.app.routes if isinstance(route, Route)]
+    return [
+        route.path.format(name="churn", digest="0" * 64) for route in pages.app.routes if isinstance(route, APIRoute)
+    ]
 
 
 def test_without_a_token_every_page_is_closed(pages: TestClient) -> None:
@@ -113,16 +116,29 @@ def unguarded(app: Any) -> list[str]:
     ]
 
 
-def test_every_route_of_the_plugin_stands_behind_the_guard() -> None:
-    assert unguarded(airflow_app()) == []
+def test_every_route_but_the_webhook_stands_behind_the_guard() -> None:
+    """The one exception is for machines, and stands behind a proof of its own: see ``test_webhook.py``."""
+    assert unguarded(airflow_app()) == [WEBHOOK]
+
+
+def test_no_route_is_there_twice_or_answers_to_more_than_it_must() -> None:
+    matrix = {route.path: route.methods if isinstance(route, Route) else None for route in airflow_app().routes}
+    assert matrix == {
+        "/static": None,
+        "/": {"GET"},
+        "/models/{name}": {"GET"},
+        "/documents/{digest}": {"GET"},
+        "/documents/{digest}/report": {"GET"},
+        WEBHOOK: {"POST"},
+    }
 
 
 def test_a_route_without_the_guard_would_be_noticed() -> None:
     app = create_app(lambda: REGISTRY)
-    assert unguarded(app) == ["/", "/models/{name}", "/documents/{digest}"]
+    assert unguarded(app) == ["/", "/models/{name}", "/documents/{digest}", "/documents/{digest}/report", WEBHOOK]
     late = airflow_app()
     late.router.routes.append(Route("/late", lambda request: None))
-    assert unguarded(late) == ["/late"]
+    assert unguarded(late) == [WEBHOOK, "/late"]
 
 
 def test_the_whole_api_server_keeps_the_pages_closed(tmp_path: Path) -> None:
@@ -144,6 +160,12 @@ with TestClient(app) as client:
         "bearer": client.get("/stoker/", headers={"Authorization": f"Bearer {viewer}"}).status_code,
         "cookie": client.get("/stoker/", headers={"Cookie": f"_token={viewer}"}).status_code,
         "style": client.get("/stoker/static/stoker.css").status_code,
+        "webhook, nobody": client.post("/stoker/webhooks/grafana/churn").status_code,
+        "webhook, login": client.post("/stoker/webhooks/grafana/churn", headers={"Authorization": f"Bearer {viewer}"}).status_code,
+        "webhook, secret": client.post(
+            "/stoker/webhooks/grafana/churn", content=b"{}", headers={"Authorization": "Bearer a-secret-that-is-long"}
+        ).json(),
+        "pages, secret": client.get("/stoker/", headers={"Authorization": "Bearer a-secret-that-is-long"}).status_code,
     }
 print("ANSWER" + json.dumps(asked))
 """
@@ -158,6 +180,8 @@ print("ANSWER" + json.dumps(asked))
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__API_AUTH__JWT_SECRET": "s" * 64,
             "AIRFLOW__STOKER__STORE_URI": "memory://pages",
+            "AIRFLOW__STOKER__WEBHOOK_CONN_ID": "alerts",
+            "AIRFLOW_CONN_ALERTS": json.dumps({"conn_type": "generic", "password": "a-secret-that-is-long"}),
         },
     )
     answer = next((line for line in done.stdout.splitlines() if line.startswith("ANSWER")), None)
@@ -168,4 +192,8 @@ print("ANSWER" + json.dumps(asked))
         "bearer": 200,
         "cookie": 200,
         "style": 200,
+        "webhook, nobody": 401,
+        "webhook, login": 401,
+        "webhook, secret": {"error": "The address must end in the name of a registered model."},
+        "pages, secret": 403,
     }

@@ -13,6 +13,11 @@ _COMMANDS = {
     "promote": "Point an alias at a version",
     "rollback": "Point an alias back, and block the bad version",
     "unblock": "Let a version that was rolled back be promoted again",
+    "why": "Tell what woke a model's loop, and what decided",
+    "requests": "List what asks for a training of a model",
+    "retrain": "Ask for a training of a model",
+    "resume": "Close the circuit breaker of a model",
+    "drift": "Show what monitoring found in the last windows",
     "audit": "Read and check the commit log",
     "doctor": "Check this installation",
 }
@@ -31,7 +36,11 @@ def get_cli_commands() -> list[GroupCommand]:
     rest = _Everything(("arguments",), nargs="...", help="see: airflow stoker COMMAND --help")  # type: ignore[no-untyped-call]
     run_command = lazy_load_command("stoker.cli.airflow_group.run")
     commands = [ActionCommand(name=name, help=text, func=run_command, args=(rest,)) for name, text in _COMMANDS.items()]
-    return [GroupCommand(name="stoker", help="Look at models, move their aliases, audit the log", subcommands=commands)]
+    return [
+        GroupCommand(
+            name="stoker", help="Look at models and their loops, move aliases, audit the log", subcommands=commands
+        )
+    ]
 
 
 def run(parsed: Namespace) -> None:

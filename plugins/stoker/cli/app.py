@@ -1,4 +1,4 @@
-"""The command ``stoker``: look at models, move aliases, audit the log."""
+"""The command ``stoker``: look at models and their loops, move aliases, audit the log."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import click
 
 from stoker import __version__
-from stoker.cli import records
+from stoker.cli import loop, monitoring, records
 from stoker.cli.failures import EXIT_CODES, INTERRUPTED, NEGATIVE, show_failure, show_usage
 from stoker.cli.invocation import Invocation
 from stoker.cli.output import plain, show_facts, show_json, show_table, utc
 from stoker.core.names import parse_version
 from stoker.errors import StokerError
-from stoker.registry.changes import ANY
+from stoker.registry.changes import parse_expected
 from stoker.registry.versions import Version
 
 _EPILOG = f"""\b
@@ -25,6 +25,7 @@ Examples:
   stoker show churn champion
   stoker promote churn 7 --expect 6 --reason "better on April"
   stoker rollback churn --reason "predicts only zeros"
+  stoker why churn
   stoker audit verify --json
 
 {EXIT_CODES}"""
@@ -196,7 +197,7 @@ def promote(
         model,
         parse_version(version),
         alias=alias,
-        expected_version=_expected(expect),
+        expected_version=parse_expected(expect),
         require_verdict=not no_verdict,
         actor=invocation.actor,
         reason=reason,
@@ -221,7 +222,7 @@ def rollback(invocation: Invocation, model: str, to: str | None, alias: str, exp
         model,
         alias=alias,
         to=None if to is None else parse_version(to),
-        expected_version=_expected(expect),
+        expected_version=parse_expected(expect),
         actor=invocation.actor,
         reason=reason,
         verify=lambda version: _verify_loads(invocation, version),
@@ -328,6 +329,11 @@ def doctor(context: click.Context, invocation: Invocation) -> None:
         context.exit(NEGATIVE)
 
 
+for _command in (*loop.COMMANDS, *monitoring.COMMANDS):
+    _shared(_command)
+    app.add_command(_command)
+
+
 def main() -> None:
     """The console script."""
     app.main(prog_name="stoker")
@@ -337,11 +343,6 @@ def _find(invocation: Invocation, model: str, which: str) -> Version:
     if re.match(r"[-0-9]", which):  # no alias begins so
         return invocation.registry.version(model, parse_version(which))
     return invocation.registry.resolve(model, which)
-
-
-def _expected(text: str) -> Any:
-    words = {"any": ANY, "none": None}
-    return words[text] if text in words else parse_version(text)
 
 
 def _verify_loads(invocation: Invocation, version: Version) -> None:

@@ -40,6 +40,19 @@ def digest(value: Any) -> str:
     return sha256(canonical(value))
 
 
+def strict_json(data: bytes) -> Any:
+    """Read JSON that means the same to every reader.
+
+    :raises ValueError: when it is broken, too deep, or holds NaN or a key twice.
+    """
+    try:
+        value = json.loads(data, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+        _check_depth(value, MAX_DEPTH)
+    except RecursionError as error:
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH}") from error
+    return value
+
+
 def parse(data: bytes, what: str) -> dict[str, Any]:
     """Read a stored record strictly.
 
@@ -52,9 +65,8 @@ def parse(data: bytes, what: str) -> dict[str, Any]:
     if len(data) > MAX_RECORD_BYTES:
         raise TamperedRecord(f"{what} must be at most {MAX_RECORD_BYTES} bytes; it has {len(data)}.", record=what)
     try:
-        value = json.loads(data, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
-        _check_depth(value, MAX_DEPTH)
-    except (ValueError, RecursionError) as error:
+        value = strict_json(data)
+    except ValueError as error:
         raise TamperedRecord(f"{what} must be one JSON object as Stoker writes it; {error}.", record=what) from error
     if not isinstance(value, dict):
         raise TamperedRecord(f"{what} must be a JSON object; it is a {type(value).__name__}.", record=what)

@@ -26,10 +26,11 @@ def newest(store: ObjectStore, fingerprint: str) -> tuple[str, dict[str, Any]] |
     if not store.exists(layout.blob(digest)):
         return None
     document = get_document(store, digest, "candidate")
-    if not store.exists(layout.blob(document["holdout"])):
+    described = {name: document.get(name) for name in ("holdout", "profile")}  # the first candidates had no profile
+    if any(one is None or not store.exists(layout.blob(one)) for one in described.values()):
         return None
-    holdout = get_document(store, document["holdout"], "dataset")
-    files = [file["sha256"] for file in (*document["files"].values(), holdout["file"])]
+    tables = [get_document(store, document[kind])["file"] for kind in described]
+    files = [file["sha256"] for file in (*document["files"].values(), *tables)]
     return (digest, document) if all(store.exists(layout.blob(file)) for file in files) else None
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,8 +17,9 @@ from stoker.core.records import Reference
 from stoker.engines import schemas
 from stoker.engines.canonical import canonical, data_id, naive_columns, type_name
 from stoker.engines.frames import store_table
-from stoker.engines.sources import ClientFactory, list_sources, read_sources
-from stoker.errors import ConfigurationError, SchemaMismatch, UnsuitableData
+from stoker.engines.sources import ClientFactory, SourceFile, list_sources, read_sources
+from stoker.errors import ConfigurationError, DataError, SchemaMismatch, SourceNotFound, UnsuitableData
+from stoker.loop.ledger import REFUSED, TAKEN, Ledger
 from stoker.store import documents, layout, partitions
 from stoker.store.base import ObjectStore
 
@@ -40,6 +42,7 @@ def snapshot(
     on_schema_change: str = "fail",
     s3_client_factory: ClientFactory | None = None,
     table: pa.Table | pd.DataFrame | None = None,
+    landed: Sequence[Mapping[str, Any]] | None = None,
     clock: time.Clock = time.system_clock,
 ) -> Reference:
     """Freeze a source as one partition of a dataset.
@@ -54,6 +57,9 @@ def snapshot(
         earlier partition, or of the snapshot before this one where there are no partitions.
     :param on_schema_change: ``fail``, or ``warn`` to take the columns as they are.
     :param table: rows that were read already, such as by a query; no file is opened then.
+    :param landed: files as a claim listed them: ``uri``, ``size`` and ``version`` of each. In the ledger of the dataset they become taken
+        with this snapshot, or refused when the data cannot be used. A file that has changed since is in the snapshot as it is
+        now and stays pending, and so does one that is gone.
     :returns: a reference of kind ``dataset`` with verdict ``pass``; ``summary["new"]`` tells whether anything was written.
     :raises SourceNotFound: when the source means no file.
     :raises UnreadableData: when a file is not what its name says.
@@ -67,11 +73,14 @@ def snapshot(
     if on_schema_change not in {"fail", "warn"}:
         raise ConfigurationError(f"on_schema_change must be 'fail' or 'warn'; got {on_schema_change!r}.")
     contract = _contract(store, schema, dataset, partition)
-    found, files, naive = _read(source, table, contract, s3_client_factory)
-    if found.num_rows == 0:
-        raise UnsuitableData(f"A snapshot must have at least one row; {_shown(source)} has none. Check the source.")
-    found, changes = _apply(contract, found, on_schema_change)
-    _check_time_column(found, time_column)
+    files = list_sources(source, s3_client_factory=s3_client_factory) if table is None else []
+    intake = _Intake(Ledger(store, dataset, clock), files, landed or (), partition)
+    with intake.refused_on_error():
+        found, naive = _read(files, table, contract, s3_client_factory)
+        if found.num_rows == 0:
+            raise UnsuitableData(f"A snapshot must have at least one row; {_shown(source)} has none. Check the source.")
+        found, changes = _apply(contract, found, on_schema_change)
+        _check_time_column(found, time_column)
     digest, document = _standing(store, found, dataset, partition, time_column)
     new = digest is None
     if digest is None:
@@ -82,7 +91,8 @@ def snapshot(
             partition=partition,
             stage=STAGE,
             time_column=time_column,
-            source=files,
+            source=[file.to_record() for file in files]
+            or [{"uri": _shown(source), "size": found.nbytes, "version": ""}],
             parent=None,
             assumed_utc=[name for name in naive if name in found.column_names],
         )
@@ -95,10 +105,46 @@ def snapshot(
             data_id=document["data_id"],
             clock=clock,
         )
+    intake.taken(digest)
     log.info(
         "Snapshot %s of %s: %d rows, %s", digest[:12], dataset, document["rows"], "new" if new else "known already"
     )
     return _reference(store, digest, document, new=new, changes=changes)
+
+
+class _Intake:
+    """The landed files that this snapshot reads in the very state in which they were listed.
+
+    :param files: what the snapshot reads.
+    :param landed: what was listed before.
+    """
+
+    def __init__(
+        self, ledger: Ledger, files: Sequence[SourceFile], landed: Sequence[Mapping[str, Any]], partition: str | None
+    ) -> None:
+        listed = {(file["uri"], file["size"], file["version"]) for file in landed}
+        self._ledger = ledger
+        self._partition = partition
+        self._files = [file for file in files if (file.uri, file.size, file.version) in listed]
+
+    @contextmanager
+    def refused_on_error(self) -> Iterator[None]:
+        """Refuse the files when the block finds that they cannot be used."""
+        try:
+            yield
+        except SourceNotFound:
+            raise
+        except DataError as error:
+            for file in self._files:
+                self._ledger.mark(
+                    REFUSED, file, partition=self._partition, reason=f"{type(error).__name__}: {error.message}"
+                )
+            raise
+
+    def taken(self, snapshot: str) -> None:
+        """The partition means this snapshot now, so its files are taken."""
+        for file in self._files:
+            self._ledger.mark(TAKEN, file, partition=self._partition, snapshot=snapshot)
 
 
 def _contract(
@@ -115,19 +161,17 @@ def _contract(
 
 
 def _read(
-    source: str | Sequence[str],
+    files: Sequence[SourceFile],
     table: pa.Table | pd.DataFrame | None,
     contract: Mapping[str, str] | None,
     s3_client_factory: ClientFactory | None,
-) -> tuple[pa.Table, list[dict[str, Any]], list[str]]:
-    """The rows in canonical form, what they came from, and the columns whose times had no zone."""
+) -> tuple[pa.Table, list[str]]:
+    """The rows in canonical form, and the columns whose times had no zone."""
     if table is None:
-        files = list_sources(source, s3_client_factory=s3_client_factory)
         text_columns = [name for name, kind in (contract or {}).items() if kind == "string"]
-        found, naive = read_sources(files, text_columns=text_columns, s3_client_factory=s3_client_factory)
-        return found, [file.to_record() for file in files], naive
+        return read_sources(files, text_columns=text_columns, s3_client_factory=s3_client_factory)
     given = _from_pandas(table) if isinstance(table, pd.DataFrame) else table
-    return canonical(given), [{"uri": _shown(source), "size": given.nbytes, "version": ""}], naive_columns(given.schema)
+    return canonical(given), naive_columns(given.schema)
 
 
 def _from_pandas(frame: pd.DataFrame) -> pa.Table:

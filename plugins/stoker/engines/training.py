@@ -7,7 +7,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,8 +28,10 @@ from stoker.engines.estimators import (
 )
 from stoker.engines.frames import store_table, to_frame
 from stoker.engines.golden import golden_rows
+from stoker.engines.importances import importances
 from stoker.engines.persistence import dump_model
 from stoker.engines.prediction import predict
+from stoker.engines.profiles import FEATURE, PREDICTION, TARGET, Profile, profile_arrays, store_profile
 from stoker.engines.training_rows import (
     Columns,
     Given,
@@ -236,7 +238,19 @@ def _store_candidate(
 ) -> dict[str, Any]:
     """Everything from the fitted model to the candidate document. Nothing is stored before all that can fail has passed."""
     held_out = data.current_table.take(pa.array(fitted.parts.holdout))
-    files = _files(held_out.select(list(data.columns.features)), fitted, recipe, trusted)
+    features = held_out.select(list(data.columns.features))
+    frame = to_frame(features)
+    output = predict(fitted.model, frame, task=fitted.task, classes=fitted.classes)
+    files = _files(features, output, fitted, recipe, trusted)
+    profile = _profile(fitted, data.columns.target, output)
+    shares = importances(
+        fitted.model,
+        frame,
+        data.current[data.columns.target].to_numpy()[fitted.parts.holdout],
+        task=fitted.task,
+        classes=fitted.classes,
+        random_state=recipe.random_state,
+    )
     stored = {name: asdict(put_bytes(store, content)) for name, content in files.items()}
     current = given.documents[-1]
     holdout, _ = store_table(
@@ -257,6 +271,8 @@ def _store_candidate(
         "partition": current["partition"],
         "holdout": holdout,
         "files": stored,
+        "profile": store_profile(store, profile),
+        "importances": shares,
         "hashed_columns": list(data.current_table.column_names),
         "rows": {"train": len(fitted.rows.y), "holdout": held_out.num_rows},
         "environment": environment(),
@@ -266,12 +282,14 @@ def _store_candidate(
     }
 
 
-def _files(features: pa.Table, fitted: _Fitted, recipe: Recipe, trusted: Iterable[str]) -> dict[str, bytes]:
+def _files(
+    features: pa.Table, output: metrics.Output, fitted: _Fitted, recipe: Recipe, trusted: Iterable[str]
+) -> dict[str, bytes]:
     """The content of every file of a candidate.
 
     :param features: the features of the held-out rows.
+    :param output: what the model says about them.
     """
-    output = predict(fitted.model, to_frame(features), task=fitted.task, classes=fitted.classes)
     rows, seed = fitted.rows, recipe.random_state
     simple = baselines.fit_baselines(rows.frame, rows.y, task=fitted.task, random_state=seed)
     return {
@@ -280,6 +298,36 @@ def _files(features: pa.Table, fitted: _Fitted, recipe: Recipe, trusted: Iterabl
         "golden.parquet": golden_rows(features, output, seed),
         **{f"baseline_{name}.skops": dump_model(model) for name, model in simple.items()},
     }
+
+
+def _profile(fitted: _Fitted, target: str, output: metrics.Output) -> Profile:
+    """What later data are compared with: the training rows, and the predictions about the held-out ones.
+
+    Predictions about training rows would look surer than those to come.
+    """
+    rows = fitted.rows
+    columns: dict[str, Any] = {str(name): values for name, values in rows.frame.items()}
+    roles = dict.fromkeys(columns, FEATURE) | {target: TARGET}
+    columns[target] = rows.y
+    time_column = None if rows.times is None else str(rows.times.name)
+    if time_column:
+        columns[time_column] = rows.times
+    classes = () if fitted.task == metrics.REGRESSION else (target,)
+    profile = profile_arrays(columns, roles=roles, order_by=time_column, categorical=classes)
+    said = _said(fitted, output)
+    if said is None or PREDICTION in roles:
+        log.warning("There is no profile of the predictions: they are only classes, or a column has their name.")
+        return profile
+    classes = (PREDICTION,) if fitted.task == metrics.MULTICLASS else ()
+    predicted = profile_arrays({PREDICTION: said}, roles={PREDICTION: PREDICTION}, categorical=classes)
+    return replace(profile, columns=profile.columns | predicted.columns)
+
+
+def _said(fitted: _Fitted, output: metrics.Output) -> Any:
+    """What the model predicts as one column: the value, the score of the second class, or the class of several."""
+    if fitted.task == metrics.MULTICLASS:
+        return pa.array(fitted.classes).take(pa.array(output.labels))
+    return output.labels if fitted.task == metrics.REGRESSION else output.scores
 
 
 def _describe_model(fitted: _Fitted, columns: Columns, source: EstimatorSource) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from stoker.errors import DataValidationFailed, ModelError, SchemaMismatch, Unsu
 from stoker.store import layout
 from stoker.store.base import ObjectStore
 from stoker.store.documents import get_document
-from stoker.store.partitions import last_pointer, partitions
+from stoker.store.partitions import last_pointer, partitions, usable_stage
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +59,12 @@ class Columns:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to train on: features, target and the hash of each whole row."""
+    """Rows to train on: features, target, the hash of each whole row, and its time if it has one."""
 
     frame: pd.DataFrame
     y: Array
     hashes: Array
+    times: pd.Series[Any] | None
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ class TrainingData:
             history = self._older_history(self.earlier, parts)
             rows = pd.concat([self.earlier.iloc[history], self.current.iloc[positions]], ignore_index=True)
             hashes = self.hashes[np.concatenate([history, positions + len(self.earlier)])]
-        return Rows(rows[features], rows[target].to_numpy(), hashes)
+        times = rows[self.columns.time] if self.columns.time else None
+        return Rows(rows[features], rows[target].to_numpy(), hashes, times)
 
     def _older_history(self, earlier: pd.DataFrame, parts: Split) -> Array:
         if parts.boundary is None or self.columns.time is None:
@@ -126,14 +128,14 @@ def resolve_dataset(store: ObjectStore, reference: Reference, history: int | str
 
 
 def newest_of(store: ObjectStore, dataset: str) -> Reference:
-    """The newest partition of a dataset whose rows may be used: the validated one, else the snapshot.
+    """The newest partition of a dataset whose rows may be used.
 
-    :raises UnsuitableData: when the dataset has no partition.
+    :raises UnsuitableData: when the dataset has none.
     """
-    pointer = last_pointer(store, dataset, "ok") or last_pointer(store, dataset, "raw")
+    pointer = last_pointer(store, dataset, usable_stage(store, dataset))
     if pointer is None:
         raise UnsuitableData(
-            f"The dataset {dataset!r} must have a partition; {store.uri} has none. Take a snapshot first."
+            f"The dataset {dataset!r} must have a partition that may be used; {store.uri} has none. Take a snapshot first."
         )
     kind = "validation" if "validation" in pointer else "dataset"
     digest = pointer.get("validation", pointer["snapshot"])

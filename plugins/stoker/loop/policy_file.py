@@ -1,12 +1,17 @@
 """Policy files: what people write in YAML about how a model is judged, read strictly.
 
-A file holds one section for each step that has a policy; so far that is ``gate``, the rules of the evaluation::
+A file holds a section for each part of the loop that has a policy. What is left out has its default::
 
-    gate:
+    gate:                                # what a candidate must show
       metric: roc_auc
       thresholds:
         roc_auc: {min: 0.6}
-      comparison: superiority
+    cadence:                             # how often a training may begin, and because of what
+      retrain_on: [new_data, performance, hand]
+      cooldown: 6h
+    drift: {windows: 5, min_violations: 2}
+    performance: {min_coverage: 0.8, label_delay: 7d}
+    triage: {covariate: retrain}         # what to do about what was found
 
 A policy decides what goes into production, so nothing in it is guessed: a misspelt key, a key given twice, or a number
 in quotes is refused, never ignored or repaired.
@@ -16,7 +21,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +30,12 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from stoker.core.cadence import CadencePolicy
+from stoker.core.drift import DriftPolicy
+from stoker.core.durations import parse_duration
+from stoker.core.performance import PerformancePolicy
 from stoker.core.policies import Bounds, GatePolicy
+from stoker.core.triage import TriagePolicy
 from stoker.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -42,9 +52,26 @@ class LoopPolicy:
     """Everything that one policy file says.
 
     :param gate: what a candidate must show before it may be promoted.
+    :param cadence: when a training may begin.
+    :param drift: when data has drifted, and when that is an alarm.
+    :param performance: when a model in office has lost quality.
+    :param triage: what to do about either.
     """
 
-    gate: GatePolicy
+    gate: GatePolicy = field(default_factory=GatePolicy)
+    cadence: CadencePolicy = field(default_factory=CadencePolicy)
+    drift: DriftPolicy = field(default_factory=DriftPolicy)
+    performance: PerformancePolicy = field(default_factory=PerformancePolicy)
+    triage: TriagePolicy = field(default_factory=TriagePolicy)
+
+
+_SECTIONS: dict[str, Any] = {
+    "gate": GatePolicy,
+    "cadence": CadencePolicy,
+    "drift": DriftPolicy,
+    "performance": PerformancePolicy,
+    "triage": TriagePolicy,
+}
 
 
 def load_policy(path: str | Path) -> LoopPolicy:
@@ -54,19 +81,50 @@ def load_policy(path: str | Path) -> LoopPolicy:
     :raises ConfigurationError: when the file cannot be read, is not such YAML, or breaks a rule of a policy. The message
         names the file and, for each fault, the field, what came and what is allowed.
     """
-    data = _read_yaml(Path(path))
+    data = _with_durations(_read_yaml(Path(path)), str(path))
     # JSON's types are YAML's, and in this mode alone pydantic takes words for enums but not 'yes' or '0.5' for a number.
     return _checked(lambda policy: policy.validate_json(json.dumps(data, default=str), strict=True), str(path))
 
 
 def policy_from(gate: Mapping[str, Any], source: str) -> GatePolicy:
-    """Check the fields of a gate that were given in code, such as the arguments of an operator.
+    """As :func:`section_from`, for the section ``gate``."""
+    policy: GatePolicy = section_from("gate", gate, source)
+    return policy
 
-    :param gate: field name to value. Numbers may be text, since Airflow's templates render to text.
+
+def section_from(section: str, given: Mapping[str, Any], source: str) -> Any:
+    """Check the fields of one section that were given in code, such as the arguments of an operator.
+
+    :param section: ``gate``, ``cadence``, ``drift``, ``performance`` or ``triage``.
+    :param given: field name to value. Numbers may be text, since Airflow's templates render to text.
     :param source: where they were given, for the error message.
+    :returns: the policy of that section.
     :raises ConfigurationError: as :func:`load_policy`.
     """
-    return _checked(lambda policy: policy.validate_python({"gate": dict(gate)}), source).gate
+    data = _with_durations({section: dict(given)}, source)
+    return getattr(_checked(lambda policy: policy.validate_python(data), source), section)
+
+
+def _with_durations(data: Any, source: str) -> Any:
+    """The sections with durations in the form that pydantic reads; it would take a bare number for seconds."""
+    if not isinstance(data, dict):
+        return data
+    return {
+        name: _section_with_durations(name, given, source) if name in _SECTIONS and isinstance(given, dict) else given
+        for name, given in data.items()
+    }
+
+
+def _section_with_durations(section: str, given: dict[str, Any], source: str) -> dict[str, Any]:
+    names = {item.name for item in fields(_SECTIONS[section]) if "timedelta" in str(item.type)}
+    converted = {}
+    for name, value in given.items():
+        if name in names and value is not None:
+            try:
+                converted[name] = f"PT{parse_duration(value, f'{section}.{name}').total_seconds():.0f}S"
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{source}: {error.message}") from error
+    return {**given, **converted}
 
 
 def _read_yaml(path: Path) -> Any:
@@ -133,8 +191,8 @@ def _sentence(fault: ErrorDetails) -> str:
 
 
 def _unknown(place: str, loc: tuple[int | str, ...]) -> str:
-    owner = {1: LoopPolicy, 2: GatePolicy}.get(len(loc), Bounds)
-    allowed = [field.name for field in fields(owner)]
+    owner: Any = LoopPolicy if len(loc) == 1 else _SECTIONS[str(loc[0])] if len(loc) == 2 else Bounds
+    allowed = [item.name for item in fields(owner)]
     near = get_close_matches(str(loc[-1]), allowed, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     return f"{place} is no known field; {', '.join(allowed)} may stand there.{hint}"

@@ -1,4 +1,8 @@
-"""What all operators share: the connection, the way an error becomes a task state, and the verdict in the log."""
+"""What all operators share: the connection, the way an error becomes a task state, and the verdict in the log.
+
+DAG files import operators at every parse, so operators import at their top only what their classes are made of. What a
+task needs when it runs is imported where it is used.
+"""
 
 from __future__ import annotations
 
@@ -98,6 +102,12 @@ def number(value: Any, name: str, kind: type[int] | type[float] = float) -> Any:
         wanted = "a whole number" if kind is int else "a number"
         raise UsageError(f"{name} must be {wanted}; got {ascii(value)[:80]}. Correct the argument.")
     return found
+
+
+def followers(context: Context) -> list[Any]:
+    """What comes directly after a task and is skipped with it: all but teardowns, which clean up whatever happened."""
+    relatives = context["task"].get_direct_relatives(upstream=False)
+    return [task for task in relatives if not getattr(task, "is_teardown", False)]
 
 
 def engine(name: str) -> Any:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import SkipMixin
 
 from stoker.core.names import check_name
-from stoker.core.policies import GatePolicy, Mode
 from stoker.core.records import Reference
 from stoker.errors import ConfigurationError, GateFailed, NotFound
-from stoker.loop.policy_file import load_policy, policy_from
-from stoker.operators._base import StokerOperator, engine
-from stoker.registry.versions import Version
+from stoker.operators._base import StokerOperator, engine, followers
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from stoker.core.policies import GatePolicy
+    from stoker.registry.versions import Version
 
 ON_FAILURE = ("skip", "fail", "continue")
 
@@ -102,14 +102,14 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
 
     def conclude(self, context: Context, reference: Reference) -> None:
         """Let the run go on, or not. The verdict stands either way."""
-        passed, dry = reference.verdict == "pass", self.mode == Mode.DRY_RUN
+        passed, dry = reference.verdict == "pass", self.mode == "dry_run"
         if not dry and (passed or self.on_failure == "continue"):
             return
         self.publish(context, reference)
         if not dry and self.on_failure == "fail":
             raise GateFailed(f"The model must pass its gate; {' '.join(reference.summary['reasons'])}")
         self.log.info("What follows is skipped%s.", " (dry run)" if dry else "; the champion stays")
-        self.skip(context["ti"], context["task"].get_direct_relatives(upstream=False))
+        self.skip(context["ti"], followers(context))
 
     def _champion(self) -> Version | None:
         check_name(self.name, "model")
@@ -121,6 +121,9 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
             return None
 
     def _policy(self) -> GatePolicy:
+        from stoker.core.policies import GatePolicy
+        from stoker.loop.policy_file import load_policy, policy_from
+
         given = {
             "thresholds": self.thresholds,
             "metric": self.metric,

@@ -11,12 +11,12 @@ from stoker.core.names import parse_version
 from stoker.core.records import Reference
 from stoker.errors import UsageError
 from stoker.operators._base import StokerOperator, actor_of, engine, task_key
-from stoker.registry.changes import ANY
-from stoker.registry.registry import AliasMove, Registry
-from stoker.registry.versions import Version
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from stoker.registry.registry import AliasMove, Registry
+    from stoker.registry.versions import Version
 
 AS_EVALUATED = "as_evaluated"
 
@@ -69,6 +69,8 @@ class PromoteModelOperator(StokerOperator):
             raise AirflowSkipException(
                 f"A backfill does not move {self.name}@{self.alias}; pass allow_backfill=True to let it."
             )
+        from stoker.registry.changes import parse_expected
+
         registry = self.hook.registry
         version = _version(registry, self.name, self.version)
         engine("candidates").verify_files(self.hook.get_conn(), version.manifest)
@@ -77,7 +79,7 @@ class PromoteModelOperator(StokerOperator):
             self.name,
             version.number,
             alias=self.alias,
-            expected_version=_as_evaluated(version) if expected == AS_EVALUATED else _expected(expected),
+            expected_version=_as_evaluated(version) if expected == AS_EVALUATED else parse_expected(expected),
             require_verdict=self.require_verdict,
             actor=actor_of(context),
             reason=self.reason,
@@ -122,12 +124,14 @@ class RollbackModelOperator(StokerOperator):
 
     def step(self, context: Context) -> Reference:
         """Move the alias back, and return a reference of kind ``alias``."""
+        from stoker.registry.changes import parse_expected
+
         store, trusted = self.hook.get_conn(), self.hook.settings.trusted_types
         move = self.hook.registry.rollback(
             self.name,
             alias=self.alias,
             to=None if self.version in (None, "") else _version(self.hook.registry, self.name, self.version).number,
-            expected_version=_expected(self.expected_version),
+            expected_version=parse_expected(self.expected_version),
             actor=actor_of(context),
             reason=self.reason,
             idempotency_key=task_key(context),
@@ -155,19 +159,10 @@ def _version(registry: Registry, name: str, value: Any) -> Version:
     return version
 
 
-def _expected(value: Any) -> Any:
-    """An expectation from a template field: a number, or the words ``any`` and ``none``."""
-    if value in (None, "", "none", "None"):
-        return None
-    if value == "any":
-        return ANY
-    if not isinstance(value, str | int):
-        raise UsageError(f"expected_version must be a version number, 'any' or 'none'; got {value!r}.")
-    return parse_version(value)
-
-
 def _as_evaluated(version: Version) -> Any:
     """The opponent of the version's evaluation; without an evaluation there was none to expect."""
+    from stoker.registry.changes import ANY
+
     evaluation = version.manifest.get("evaluation")
     return evaluation["baseline_version"] if evaluation else ANY
 

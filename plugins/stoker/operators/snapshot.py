@@ -33,12 +33,15 @@ class SnapshotDatasetOperator(StokerOperator):
         JSON file with it. Default: the columns of the newest earlier partition.
     :param on_schema_change: ``fail``, or ``warn`` to take new columns as they come.
     :param sql_conn_id: the connection for a query.
+    :param landed: files as :class:`~stoker.operators.retrain.ClaimRetrainOperator` listed them. They count as taken once the
+        snapshot stands, or as refused when they cannot be used: then they are left alone until they change, or this task is
+        cleared and succeeds.
     """
 
     template_fields: Sequence[str] = (
-        "source", "dataset", "partition", "time_column", "schema", "sql_conn_id", *StokerOperator.template_fields,
+        "source", "dataset", "partition", "time_column", "schema", "sql_conn_id", "landed", *StokerOperator.template_fields,
     )  # fmt: skip
-    template_fields_renderers: ClassVar[dict[str, str]] = {"schema": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"schema": "json", "landed": "json"}
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class SnapshotDatasetOperator(StokerOperator):
         schema: Mapping[str, str] | str | None = None,
         on_schema_change: str = "fail",
         sql_conn_id: str | None = None,
+        landed: Sequence[Mapping[str, Any]] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -60,6 +64,7 @@ class SnapshotDatasetOperator(StokerOperator):
         self.schema = schema
         self.on_schema_change = on_schema_change
         self.sql_conn_id = sql_conn_id
+        self.landed = landed
 
     def step(self, context: Context) -> Reference:
         """Read the source, freeze it, and return a reference of kind ``dataset``."""
@@ -73,6 +78,7 @@ class SnapshotDatasetOperator(StokerOperator):
             schema=self.schema,
             on_schema_change=self.on_schema_change,
             s3_client_factory=self.hook.s3_client,
+            landed=self.landed,
         )
         return result
 

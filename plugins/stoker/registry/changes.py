@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, ClassVar, Literal
 
-from stoker.core.names import check_alias
-from stoker.errors import ConflictError, PromotionConflict, TamperedRecord, UsageError, VersionBlocked
+from stoker.core.names import check_alias, parse_version
+from stoker.errors import ConflictError, InvalidName, PromotionConflict, TamperedRecord, UsageError, VersionBlocked
 from stoker.registry.state import CHAMPION, OPTIONAL_INT, PREVIOUS, AliasTarget, ModelState, fields
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -25,6 +25,23 @@ ANY = Expectation.ANY
 
 Expected = int | None | Literal[Expectation.ANY]
 """What an alias is expected to point at: a version, ``None`` for unset, or :data:`ANY`."""
+
+
+def parse_expected(value: Any) -> Expected:
+    """An expectation from a template field or the command line.
+
+    :param value: a version number, ``any``, or ``none``; ``None`` and an empty text mean ``none``.
+    :raises InvalidName: when it is none of these.
+    """
+    if value in (None, "", "none", "None"):
+        return None
+    try:
+        return ANY if value == "any" else parse_version(value)
+    except InvalidName as error:
+        shown = ascii(value)[:80]
+        raise InvalidName(
+            f"expected_version must be a version number, 'any' or 'none'; got {shown}.", name=shown
+        ) from error
 
 
 @dataclass(frozen=True)

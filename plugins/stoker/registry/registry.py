@@ -29,7 +29,7 @@ from stoker.registry.changes import (
     plan_moves,
 )
 from stoker.registry.commits import CommitLog, Committed, Head, Limits
-from stoker.registry.entries import Entry, fingerprint_text
+from stoker.registry.entries import Entry, entry_key, fingerprint_text
 from stoker.registry.state import CHAMPION, ModelState
 from stoker.registry.versions import Version, manifest_document, version_of
 from stoker.store import documents, layout
@@ -92,7 +92,7 @@ class Registry:
         self._log = CommitLog(store, clock=clock, new_id=new_id, limits=limits or Limits())
 
     def models(self) -> list[str]:
-        """The names of all models, in order."""
+        """The names of all registered models, in order."""
         found: list[str] = []
         after = ""
         while (key := next(self.store.keys(layout.MODELS, after=after), None)) is not None:
@@ -100,9 +100,13 @@ class Registry:
             # "~" sorts after everything that a key has, so the next look skips the rest of this model.
             after = f"{layout.MODELS}{name}/~"
             try:
-                found.append(check_name(name, "model"))
+                check_name(name, "model")
             except InvalidName:
                 log.warning("%s is no key of this registry.", ascii(key)[:200])
+                continue
+            # A loop may have asked for a model that nobody has registered yet.
+            if self.store.exists(entry_key(name, 1)):
+                found.append(name)
         return sorted(found)
 
     def register(
@@ -197,6 +201,10 @@ class Registry:
                 alias=alias,
             )
         return self._version(head, number)
+
+    def pointed(self, name: str, alias: str = CHAMPION) -> int | None:
+        """The number of the version that an alias points at; ``None`` when it is unset, or there is no such model yet."""
+        return self._log.head(check_name(name, "model")).state.pointed(check_alias(alias))
 
     def aliases(self, name: str) -> dict[str, int]:
         """Alias to version number.

@@ -47,6 +47,17 @@ def partitions(store: ObjectStore, dataset: str, stage: str, *, until: str | Non
     return [(partition, pointer["snapshot"]) for partition, pointer in pointers if pointer]
 
 
+def usable_stage(store: ObjectStore, dataset: str) -> str:
+    """The stage whose rows may be used: ``ok``, or ``raw`` where nothing ever was validated."""
+    # Withdrawn partitions count: what was found broken must not come back as the unvalidated rows that it was made of.
+    return "ok" if any(store.keys(layout.partitions(dataset, "ok"))) else "raw"
+
+
+def usable_partitions(store: ObjectStore, dataset: str) -> list[tuple[str, str]]:
+    """As :func:`partitions`, of the stage whose rows may be used."""
+    return partitions(store, dataset, usable_stage(store, dataset))
+
+
 def last_pointer(store: ObjectStore, dataset: str, stage: str) -> dict[str, Any] | None:
     """What :func:`newest_pointer` gives for the last partition in text order, or ``None`` when the dataset has none."""
     return next(_backwards(store, dataset, stage), None)

@@ -13,7 +13,8 @@ from fastapi.templating import Jinja2Templates
 
 from stoker.errors import IntegrityError, NotFound, StokerError, TransportError, UsageError
 from stoker.registry.registry import Registry
-from stoker.ui.views import describe_model, list_models, read_document
+from stoker.ui.views import describe_model, list_models, read_document, read_report
+from stoker.ui.webhook import PATH, webhook
 
 _HERE = Path(__file__).parent
 _SHOWN_VERSIONS = 50
@@ -26,12 +27,25 @@ _HEADERS = {
     "Cache-Control": "private, no-store",
 }
 
+# A report is a page with scripts of its own, made of data values that anybody may have written. In a sandbox without an origin its
+# scripts run, but see no cookie, reach no server, and leave the frame in no way.
+_REPORT_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob: data:; style-src 'unsafe-inline' data:; "
+    "img-src data: blob:; font-src data:; connect-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+)
 
-def create_app(get_registry: Callable[[], Registry], *, dependencies: Sequence[Any] = ()) -> FastAPI:
+
+def create_app(
+    get_registry: Callable[[], Registry],
+    *,
+    dependencies: Sequence[Any] = (),
+    get_secrets: Callable[[], Sequence[str]] = tuple,
+) -> FastAPI:
     """Build the application.
 
     :param get_registry: returns the registry to show; called once a request.
-    :param dependencies: what every route stands behind. Empty means open to everybody, which is for tests.
+    :param dependencies: what every route but the webhook's stands behind. Empty means open to everybody, which is for tests.
+    :param get_secrets: what callers of the webhook must know; see :func:`stoker.ui.webhook.webhook`. By default it is closed.
     """
     app = FastAPI(title="Stoker", dependencies=list(dependencies), docs_url=None, redoc_url=None, openapi_url=None)
     pages = Jinja2Templates(_HERE / "templates")
@@ -40,7 +54,8 @@ def create_app(get_registry: Callable[[], Registry], *, dependencies: Sequence[A
     @app.middleware("http")
     async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         response = await call_next(request)
-        response.headers.update(_HEADERS)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
         return response
 
     @app.exception_handler(StokerError)
@@ -61,15 +76,23 @@ def create_app(get_registry: Callable[[], Registry], *, dependencies: Sequence[A
         found = read_document(get_registry(), digest)
         return pages.TemplateResponse(request, "document.html", {"digest": digest, "document": found})
 
+    @app.get("/documents/{digest}/report", response_class=HTMLResponse)
+    def report(digest: str) -> Response:
+        content = read_report(get_registry(), digest)
+        return HTMLResponse(content, headers={"Content-Security-Policy": _REPORT_POLICY})
+
+    # Starlette's own way of adding a route, which leaves FastAPI's dependencies out: machines have no login.
+    app.add_route(PATH, webhook(get_registry, get_secrets), methods=["POST"])
     return app
 
 
 def airflow_app() -> FastAPI:
     """The application as the Airflow plugin mounts it: behind Airflow's login, over the default connection."""
     from stoker.hooks.registry import StokerHook
+    from stoker.hooks.webhook_secrets import webhook_secrets
     from stoker.ui.auth import may_look
 
-    return create_app(lambda: StokerHook().registry, dependencies=may_look())
+    return create_app(lambda: StokerHook().registry, dependencies=may_look(), get_secrets=webhook_secrets)
 
 
 def _status(error: StokerError) -> int:

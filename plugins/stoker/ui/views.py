@@ -8,7 +8,7 @@ from typing import Any
 from stoker.errors import IntegrityError, NotFound
 from stoker.registry.registry import Registry
 from stoker.registry.versions import Version
-from stoker.store.documents import get_document
+from stoker.store.documents import get_bytes, get_document
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -44,6 +44,18 @@ def read_document(registry: Registry, digest: str) -> dict[str, Any]:
     if not _DIGEST.fullmatch(digest):
         raise NotFound(f"A document is named by 64 hexadecimal digits; got {ascii(digest)[:80]}. Follow a link to it.")
     return get_document(registry.store, digest)
+
+
+def read_report(registry: Registry, digest: str) -> bytes:
+    """The HTML report that a document names.
+
+    :param digest: of the document, not of the report: only what a step stored as a report is ever served as a page.
+    :raises NotFound: when there is no such document, or it has no report.
+    """
+    report = read_document(registry, digest).get("report")
+    if not report:
+        raise NotFound("A document with a report is needed here; this one has none. Ask for it with report='always'.")
+    return get_bytes(registry.store, report["sha256"], "The report")
 
 
 def _model_row(registry: Registry, name: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Tasks that wait: for files, for a model."""

@@ -1,0 +1,59 @@
+"""The reference DAGs that watch, roll back and redo a month."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stoker import Registry, open_store
+from stoker.store.partitions import newest, partitions
+from tests.dags.conftest import land, returned, states
+
+MODEL = "flights_late"
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def trained(parsed: Callable[[str], Any], run: Run, landing: Path) -> None:
+    """Two champions, one after the other."""
+    dag = parsed("flights_training").flights_training()
+    run(dag)
+    land(landing, "2013-02")
+    run(dag)
+
+
+@pytest.mark.usefixtures("trained")
+def test_monitoring_scores_what_is_new_and_finds_nothing_to_do(
+    parsed: Callable[[str], Any], run: Run, store_uri: str
+) -> None:
+    done = run(parsed("flights_monitoring").flights_monitoring())
+    assert states(done) == dict.fromkeys(("predict", "drift", "performance", "triage"), "success")
+    store = open_store(store_uri)
+    assert [name for name, _ in partitions(store, MODEL, "predictions")] == ["2013-01", "2013-02"]
+    assert returned(done, "triage")["summary"]["action"] == "none"
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_rollback_by_hand_goes_back_and_blocks(parsed: Callable[[str], Any], run: Run, store_uri: str) -> None:
+    done = run(parsed("flights_rollback").flights_rollback(), reason="a test")
+    assert states(done) == {"rollback": "success"}
+    registry = Registry(open_store(store_uri))
+    assert registry.resolve(MODEL).number == 1
+    assert registry.state(MODEL).blocked == {2}
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_month_that_was_corrected_is_redone_and_no_alias_moves(
+    parsed: Callable[[str], Any], run: Run, landing: Path, store_uri: str
+) -> None:
+    store = open_store(store_uri)
+    before = newest(store, "flights", "ok", "2013-01")
+    aliases = Registry(store).aliases(MODEL)
+    land(landing, "2013-01", rows=20_000)
+    done = run(parsed("flights_backfill").flights_backfill(), month="2013-01")
+    assert states(done) == dict.fromkeys(("snapshot", "validate", "predict"), "success")
+    assert newest(store, "flights", "ok", "2013-01") != before
+    assert Registry(store).aliases(MODEL) == aliases
