@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+import urllib.error
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,19 @@ class Killable:
         path = f"/api/v2/dags/{dag_id}/dagRuns?limit=100&order_by=run_after"
         found: list[dict[str, Any]] = self.airflow.request("GET", path)["dag_runs"]
         return found
+
+    def emit(self, asset: str) -> None:
+        """Emit an asset from outside. On SQLite Airflow answers with an error while another part writes; then once more."""
+        found = self.airflow.request("GET", f"/api/v2/assets?name_pattern={asset}")["assets"]
+        body = {"asset_id": next(one["id"] for one in found if one["name"] == asset), "extra": {}}
+        for patience in (1, 2, 4, None):
+            try:
+                self.airflow.request("POST", "/api/v2/assets/events", body)
+                return
+            except urllib.error.HTTPError as error:
+                if error.code != 500 or patience is None:
+                    raise
+                time.sleep(patience)
 
     def pause(self, dag_id: str, paused: bool) -> None:
         """Switch a DAG off or on."""

@@ -75,11 +75,12 @@ def test_each_file_ends_in_exactly_one_snapshot_whatever_dies(
         killable.start("scheduler")
         taken(name)
 
-    # Events for a paused DAG go nowhere.
+    # Events for a paused DAG go nowhere, and when Airflow gets to it, it stops the watcher.
     idle()
     killable.pause("watching", True)
-    names = [land("4000"), land("4001")]
-    until(lambda: set(names) <= killable.marks("announced").keys(), "announcing")
+    names = [land("4000")]
+    time.sleep(5)
+    names.append(land("4001"))
     killable.pause("watching", False)
     taken(*names)
     idle()
@@ -123,14 +124,12 @@ def test_fifty_alerts_and_doubled_runs_end_in_one_training(killable: Killable) -
     """Fifty alerts within five seconds, while somebody else emits the asset five times over, as schedulers may."""
     broker = Broker(LocalStore(killable.store), "stormed")
     killable.airflow.unpause("storming")
-    assets = killable.airflow.request("GET", "/api/v2/assets?name_pattern=stormed")["assets"]
-    asset = next(one["id"] for one in assets if one["name"] == "stormed")
     for number in range(50):
         broker.put(source="alert", reason=f"alert {number}", dedupe_key=str(number), actor=ACTOR)
         if number % 10 == 9:
             time.sleep(1)
     for _ in range(5):
-        killable.airflow.request("POST", "/api/v2/assets/events", {"asset_id": asset, "extra": {}})
+        killable.emit("stormed")
         time.sleep(1)
     until(lambda: not broker.requests() and broker.state().lease is None, "the end of the training")
     until(lambda: all(run["state"] == "success" for run in killable.runs("storming")), "the end of all runs")
