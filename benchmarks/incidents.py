@@ -36,7 +36,7 @@ DAGS = tuple(f"{MODEL}_{step}" for step in ("train", "score", "monitor"))
 BEGINNING = ("2013-09", "2013-10", "2013-11", "2013-12")
 POLICY = Path(__file__).resolve().parents[1] / "include/policies/flights_loop.yaml"
 PATIENCE = 240
-_REASON_WIDTH = 180
+_REASON_WIDTH = 140
 _ME = Actor("demo", "python")
 
 
@@ -115,6 +115,7 @@ class Incidents:
             "wind in km/h, twice", lambda wake: wake.result in ("promoted", "kept"), "alert, retrained", planted_at
         )
         row.start_seconds = round(seconds_to_start(run, request.time), 1)
+        row.answer += f" by a run {row.start_seconds:.0f} s after it"
         row.answer += f", v{self._champion()} took over" if self._champion() != before else ", champion kept"
         row.reason = request.reason
         return row

@@ -116,10 +116,10 @@ def table_of(months: list[Month]) -> Table:
     """The months as a table for the terminal."""
     title = "NYC flights 2013: will it arrive more than 15 minutes late?"
     table = Table("month", title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, collapse_padding=True)
-    for heading in ("rows\nin", "quaran-\ntined", "AUC\nchampion", "AUC\nfrozen"):
+    for heading in ("rows\nin", "quaran-\ntined", "champion\nAUC", "frozen\nAUC"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
-    for heading in ("champion\nversion", "file to\nrun, s", "in all,\ns"):
+    for heading in ("cham-\npion", "s to\nrun", "s in\nall"):
         table.add_column(heading, justify="right")
     for row in months:
         numbers = [_shown(value) for value in (row.rows_in, row.quarantined, row.champion_auc, row.frozen_auc)]

@@ -343,14 +343,14 @@ def judge_window(
         )
     raised = [kind for kind in Kind if alarms[kind].raised]
     noted = [kind for kind in Kind if alarms[kind].state in {State.VIOLATING, State.CLEARED}]
-    reasons = [_headline(kind, alarms[kind], policy) for kind in (*raised, *noted)]
+    reasons = [_headline(kind, alarms[kind], policy) for kind in raised or noted]
     told = [one for one in findings if one.drifted or (one.lingers and one.group in raised)]
     told.sort(key=lambda one: (one.group not in raised, not one.drifted, -one.weight))
     reasons += [one.describe() for one in told[:_MAX_REASONS]]
     if len(told) > _MAX_REASONS:
         reasons.append(f"So did {len(told) - _MAX_REASONS} more columns.")
     if raised:
-        return Verdict(Outcome.FAIL, tuple(reasons))
+        return Verdict(Outcome.FAIL, (*reasons, *(_headline(kind, alarms[kind], policy) for kind in noted)))
     return Verdict(Outcome.PASS, tuple(reasons) or (f"None of {len(findings)} columns drifted in {rows} rows.",))
 
 

@@ -92,7 +92,8 @@ class ColumnProfile:
     @property
     def cells(self) -> Counts:
         """The values in each cell, all chunks together."""
-        return np.sum(self.counts, axis=0, dtype=np.int64)
+        cells: Counts = np.sum(self.counts, axis=0, dtype=np.int64)
+        return cells
 
     @property
     def values(self) -> int:
