@@ -278,6 +278,13 @@ def test_a_young_version_needs_no_full_row_of_windows() -> None:
     assert follow([], Kind.LABEL, POLICY) == Alarm(State.QUIET, 0, 0)
 
 
+def test_an_open_incident_is_due_at_its_alert_and_each_time_it_has_lasted_all_windows_again() -> None:
+    due = [follow(series("VV" + "V" * more), Kind.LABEL, POLICY).is_due(POLICY) for more in range(11)]
+    assert due == [number % POLICY.windows == 0 for number in range(11)]
+    assert not follow(series("VV" + "."), Kind.LABEL, POLICY).is_due(POLICY)
+    assert not follow(series("V"), Kind.LABEL, POLICY).is_due(POLICY)
+
+
 @given(st.text("V~.", max_size=40), st.integers(1, 6), st.integers(1, 3))
 def test_an_alert_is_always_due_and_never_within_an_incident(text: str, windows: int, needed: int) -> None:
     rules = {"windows": max(windows, needed), "min_violations": needed}

@@ -36,7 +36,10 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def drift(run: Run, outcome: str = "fail", *, version: int = 2, **states: str) -> dict[str, Any]:
-    summary = {"version": version, "window": "2013-04", "rows": 900, "states": states, "kinds": list(states)}
+    due = [kind for kind, state in states.items() if state == "alert"]
+    summary = {
+        "version": version, "window": "2013-04", "rows": 900, "states": states, "kinds": list(states), "due": due
+    }  # fmt: skip
     return run.reference("drift", outcome, **summary)
 
 
@@ -79,7 +82,7 @@ def policy(folder: Path, text: str) -> str:
 
 def test_lost_quality_asks_for_a_training_with_its_evidence(run: Run) -> None:
     found = performance(run, windows=5)
-    decided = triaged(run, performance=found, drift=drift(run, covariate="ongoing"))
+    decided = triaged(run, performance=found, drift=drift(run, covariate="alert"))
     assert said(decided) == ("concept", "retrain", True)
     (request,) = broker(run).requests()
     assert (request.source, request.dedupe_key) == ("performance", "v2/2013-04/concept")
@@ -266,3 +269,18 @@ def test_a_flapping_series_makes_one_request_a_window(run: Run) -> None:
 def test_an_age_that_is_no_duration_fails_the_task(run: Run) -> None:
     with pytest.raises(AirflowFailException, match="max_age must be a duration such as 30m"):
         triaged(run, max_age="a month")
+
+
+def test_an_incident_that_goes_on_asks_again_only_when_it_is_due(run: Run) -> None:
+    going_on = drift(run, covariate="ongoing")
+    assert triaged(run, drift=going_on)["summary"]["action"] == "none"
+    assert broker(run).requests() == []
+    going_on["summary"]["due"] = ["covariate"]
+    assert triaged(run, drift=going_on)["summary"]["action"] == "retrain"
+    assert [request.source for request in broker(run).requests()] == ["drift"]
+
+
+def test_broken_data_that_goes_on_stops_each_of_its_windows(run: Run) -> None:
+    found = judged(run, "2013-04", "data_quality")
+    found["summary"] |= {"states": {"data_quality": "ongoing"}, "due": []}
+    assert said(triaged(run, drift=found)) == ("data_quality", "stop", True)

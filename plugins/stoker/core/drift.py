@@ -228,16 +228,22 @@ class Alarm:
 
     :param violations: how many of the last windows have drifted.
     :param seen: how many windows that is out of: fewer than the policy's while a version is young.
+    :param lasted: how many windows ago the alert was, while the incident is open.
     """
 
     state: State
     violations: int
     seen: int
+    lasted: int = 0
 
     @property
     def raised(self) -> bool:
         """Whether the incident is open."""
         return self.state in {State.ALERT, State.ONGOING}
+
+    def is_due(self, policy: DriftPolicy) -> bool:
+        """Whether the incident calls for an answer: at its alert, and again each time that it has lasted ``windows`` more."""
+        return self.raised and self.lasted % policy.windows == 0
 
 
 def judge_columns(statistics: Iterable[ColumnStatistics], policy: DriftPolicy) -> tuple[ColumnFinding, ...]:
@@ -310,7 +316,7 @@ def follow(observations: Sequence[Observation], kind: Kind, policy: DriftPolicy)
 
     :param observations: all windows of one version, in order; the last is the one in question.
     """
-    state, alerted_at, cleared_at = State.QUIET, None, None
+    state, alerted_at, cleared_at, began = State.QUIET, None, None, 0
     for place, now in enumerate(observations):
         due = now.violates and _violations(observations[: place + 1], policy) >= policy.violations_needed(kind)
         if state in {State.ALERT, State.ONGOING}:
@@ -319,10 +325,11 @@ def follow(observations: Sequence[Observation], kind: Kind, policy: DriftPolicy)
         elif due and cleared_at is not None and place - cleared_at <= policy.windows:
             state = State.ONGOING
         elif due and not _cooling(alerted_at, now.end, policy):
-            state, alerted_at = State.ALERT, now.end
+            state, alerted_at, began = State.ALERT, now.end, place
         else:
             state = State.VIOLATING if now.violates else State.QUIET
-    return Alarm(state, _violations(observations, policy), min(len(observations), policy.windows))
+    lasted = len(observations) - 1 - began if state in {State.ALERT, State.ONGOING} else 0
+    return Alarm(state, _violations(observations, policy), min(len(observations), policy.windows), lasted)
 
 
 def judge_window(

@@ -126,7 +126,7 @@ def monitor_drift(
     :param run: who asks; see :func:`pending`.
     :param clock: the time of the journal's records, on which no answer depends.
     :returns: a reference of kind ``drift``; its summary holds ``window``, ``version``, ``alert``, ``kinds`` that the window shows,
-        ``states`` of their alarms, ``columns`` that drifted, and ``windows_since_promotion``.
+        ``states`` of their alarms, those that are ``due`` for an answer, ``columns`` that drifted, and ``windows_since_promotion``.
     :raises UsageError: when the policy names a method that does not exist or suit a column.
     :raises CorruptArtifact: when profile or data were damaged.
     """
@@ -272,6 +272,7 @@ def _judge(
         "states": {kind.value: alarms[kind].state.value for kind in Kind} if enough else {},
         "alert": bool(alerted),
         "alerted": [kind.value for kind in alerted],
+        "due": [] if late or not enough else [kind.value for kind in Kind if alarms[kind].is_due(policy)],
         "late": late,
         "windows_since_promotion": len(before) + 1,
         "columns": [_finding_record(one) for one in findings],
@@ -382,6 +383,7 @@ def _unjudged(
         "states": {},
         "alert": False,
         "alerted": [],
+        "due": [],
         "windows_since_promotion": None,
         "columns": [],
         "report": None,
@@ -406,6 +408,7 @@ def _reference(store: ObjectStore, digest: str, document: Mapping[str, Any]) -> 
             "alert": document["alert"],
             "alerted": document["alerted"],
             "kinds": [kind.value for kind in Kind if any(one["group"] == kind for one in drifted)],
+            "due": document["due"],
             "states": document["states"],
             "columns": _fitting([one["column"] for one in drifted], _MAX_SUMMARY_TEXT // 2),
             "windows_since_promotion": document["windows_since_promotion"],

@@ -171,7 +171,9 @@ def _kinds(reference: Reference, verdict: Outcome) -> Sequence[Kind]:
     if reference.kind == "performance":
         return [Kind.CONCEPT]
     if verdict is Outcome.FAIL:
-        return [Kind(kind) for kind, state in reference.summary["states"].items() if state in _ALARMS]
+        open_now = [Kind(kind) for kind, state in reference.summary["states"].items() if state in _ALARMS]
+        # An incident that goes on was answered already, but broken data is withdrawn window by window.
+        return [kind for kind in open_now if kind is Kind.DATA_QUALITY or kind in reference.summary["due"]]
     return [Kind.COVARIATE]
 
 

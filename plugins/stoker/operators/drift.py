@@ -210,6 +210,7 @@ def _together(judged: Sequence[Reference]) -> Reference:
             **last.summary,
             "alert": bool(alerted),
             "alerted": sorted({kind for one in alerted for kind in one.summary["alerted"]}),
+            "due": sorted({kind for one in judged for kind in one.summary["due"]}),
             "windows": [one.summary["window"] for one in judged[-_SHOWN:]],
         },
     )

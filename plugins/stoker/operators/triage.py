@@ -20,8 +20,9 @@ class TriageOperator(StokerOperator):
     Quality that is lost in the first windows after a promotion rolls the model back and blocks it, if the version before
     was scored beside it (``shadow="previous"`` of :class:`~stoker.operators.predict.BatchPredictOperator`) and is better on
     the same rows. Otherwise the policy's section ``triage`` has an action for each kind of finding. A retraining is put to
-    the broker as a request. Whatever is decided is kept in the broker's journal. Findings about a version that is the
-    champion no more lead to nothing, and a backfill only decides.
+    the broker as a request; a drift that goes on asks again only when it has lasted another ``windows`` windows. Whatever
+    is decided is kept in the broker's journal. Findings about a version that is the champion no more lead to nothing, and
+    a backfill only decides.
 
     :param name: the registered model.
     :param drift: what :class:`~stoker.operators.drift.MonitorDriftOperator` returned.
