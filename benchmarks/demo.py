@@ -41,7 +41,7 @@ def main() -> int:
         store = open_store(f"file://{home}/stoker")
         files = sorted(MONTHS.glob("flights-*.parquet"))[: arguments.months]
         months = _year(Year(airflow, store, home / "landing"), files)
-        dealt_with, fault = _incidents(Incidents(airflow, store, MONTHS, home / "landing_loop"), arguments.incidents)
+        dealt_with, fault = _incidents(Incidents(store, MONTHS, home / "landing_loop"), arguments.incidents)
         _report(months, dealt_with, fault)
         if not arguments.ci:
             console.print(
