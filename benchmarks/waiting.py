@@ -63,11 +63,6 @@ class Runs:
         value: dict[str, Any] = self._airflow.request("GET", path)["value"]
         return value
 
-    def tasks(self, run: dict[str, Any]) -> dict[str, str]:
-        """The state of each task of a run; of mapped ones the last."""
-        path = f"/api/v2/dags/{self._dag_id}/dagRuns/{quote(run['dag_run_id'])}/taskInstances"
-        return {task["task_id"]: task["state"] for task in self._airflow.request("GET", path)["task_instances"]}
-
 
 def seconds_to_start(run: dict[str, Any], moment: datetime) -> float:
     """From a moment to the start of a run."""

@@ -13,9 +13,9 @@ from tests.support.faulty_store import Fault, FaultyStore, Killed, kill_at
 from stoker.core import wire
 from stoker.errors import CommitStateUnknown, StoreUnavailable, TamperedRecord
 from stoker.loop.journal import EVERY, Journal
-from stoker.registry.commits import Limits
 from stoker.store import layout
 from stoker.store.base import ObjectStore
+from stoker.store.contests import Limits
 from stoker.store.memory import MemoryStore
 
 PREFIX = layout.journal("churn", "broker")

@@ -16,7 +16,7 @@ from stoker.core.performance import PerformancePolicy
 from stoker.core.policies import Bounds, Comparison, GatePolicy
 from stoker.core.triage import Action, TriagePolicy
 from stoker.errors import ConfigurationError
-from stoker.loop.policy_file import MAX_BYTES, LoopPolicy, load_policy, policy_from, section_from
+from stoker.loop.policy_file import MAX_BYTES, LoopPolicy, load_policy, section_from
 
 
 @pytest.fixture
@@ -134,14 +134,16 @@ def test_a_file_that_cannot_be_read_is_a_configuration_error(tmp_path, name):
 
 
 def test_rendered_arguments_may_hold_numbers_as_text():
-    assert policy_from({"margin": "0.01", "min_rows": "50"}, "arguments") == GatePolicy(margin=0.01, min_rows=50)
+    assert section_from("gate", {"margin": "0.01", "min_rows": "50"}, "arguments") == GatePolicy(
+        margin=0.01, min_rows=50
+    )
 
 
 def test_wrong_arguments_are_refused_by_the_name_of_their_source():
     with pytest.raises(
         ConfigurationError, match=r"the arguments: gate\.margn is no known field.*Did you mean margin\?"
     ):
-        policy_from({"margn": 0.01}, "the arguments")
+        section_from("gate", {"margn": 0.01}, "the arguments")
 
 
 def test_nothing_is_imported_that_a_dag_file_has_not_imported_already():

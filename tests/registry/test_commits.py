@@ -15,11 +15,11 @@ from stoker.errors import (
     TamperedRecord,
 )
 from stoker.registry import audit, derived
-from stoker.registry.commits import Limits
 from stoker.registry.entries import entry_key
 from stoker.registry.registry import Registry
 from stoker.store import layout
 from stoker.store.base import ObjectStore
+from stoker.store.contests import Limits
 from stoker.store.memory import MemoryStore
 from tests.registry.cases import ALICE, MODEL, SteppedClock, fingerprint, grow, manifest, promote, register, rollback
 from tests.support.faulty_store import Fault, FaultyStore, seeded

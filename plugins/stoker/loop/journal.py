@@ -15,16 +15,13 @@ from typing import Any, Generic, TypeVar
 from stoker.core import clock as time
 from stoker.core import wire
 from stoker.errors import (
-    AlreadyExists,
-    CommitStateUnknown,
     NotFound,
     StoreUnavailable,
     TamperedRecord,
-    TransportError,
 )
-from stoker.registry.commits import Limits
 from stoker.store import layout
 from stoker.store.base import ObjectStore
+from stoker.store.contests import Contest, Limits
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +29,6 @@ EVERY = 32
 """Records between two checkpoints: the most that a cold reader has to fold, give or take a lost checkpoint."""
 
 LIMITS = Limits()
-
-_FIRST_WAIT = 0.01
 
 S = TypeVar("S")
 
@@ -106,7 +101,7 @@ class Journal(Generic[S]):
         :raises CommitStateUnknown: when the store gave no clear answer until a limit was reached.
         """
         write_id = self._new_id()
-        patience = _Patience(self._limits, write_id)
+        contest = Contest(self._store, self._limits)
         while True:
             head = self._head()
             decided = decide(head.state)
@@ -121,9 +116,10 @@ class Journal(Generic[S]):
                 "write_id": write_id,
             }
             data = wire.canonical(record)
-            if self._won(head.seq + 1, data, patience):
+            key = layout.numbered(self._entries, head.seq + 1)
+            if contest.won(key, data, what=key, write_id=write_id):
                 return self._after(_Head(head.seq + 1, wire.sha256(data), self._fold(head.state, record))).state, record
-            if not patience.wait(f"another writer was first at {self._entries}{head.seq + 1}"):
+            if not contest.wait(f"{key}: another writer was first", write_id):
                 raise StoreUnavailable(
                     f"A record of {self._entries} must be written before other writers' within {self._limits.tries} tries "
                     f"and {self._limits.total:g} s; it was not, and nothing was written. Try again later."
@@ -185,26 +181,6 @@ class Journal(Generic[S]):
         key = layout.numbered(self._entries, seq)
         return TamperedRecord(f"{key} {fault}. Restore the journal from a backup.", record=key)
 
-    def _won(self, seq: int, data: bytes, patience: _Patience) -> bool:
-        key = layout.numbered(self._entries, seq)
-        unknown: CommitStateUnknown | None = None
-        while True:
-            try:
-                self._store.create(key, data)
-            except AlreadyExists:
-                return False
-            except CommitStateUnknown as error:
-                unknown = error
-            except TransportError:
-                # Only a first try that failed cleanly means that nothing landed: an unclear one before it may have.
-                if unknown is None:
-                    raise
-            else:
-                return True
-            # The same bytes again settle it: the store takes them when they lie there already, and refuses when others do.
-            if not patience.wait(f"the outcome of writing {key} is unknown"):
-                raise unknown
-
     def _after(self, head: _Head[S]) -> _Head[S]:
         """Remember the new end and keep reads short. The record stands, so nothing here may fail the append."""
         self._known = head
@@ -244,25 +220,3 @@ class Journal(Generic[S]):
         if wire.sha256(data) != digest:
             raise self._tampered(seq, f"must have the digest {digest[:12]}, by which it is named; it has another")
         return data
-
-
-class _Patience:
-    """Waits between tries: longer each time, and never as long as another writer that was met once."""
-
-    def __init__(self, limits: Limits, write_id: str) -> None:
-        self._limits = limits
-        self._write_id = write_id
-        self._tries = 1
-        self._end = limits.now() + limits.total
-
-    def wait(self, why: str) -> bool:
-        """Wait before another try; ``False`` when a limit is reached."""
-        longest = min(self._limits.longest_wait, _FIRST_WAIT * 2 ** min(self._tries, 16))
-        # The write id is as good as a random number.
-        pause = longest * int(wire.sha256(f"{self._write_id}{self._tries}".encode())[:8], 16) / 0xFFFFFFFF
-        if self._tries >= self._limits.tries or self._limits.now() + pause > self._end:
-            return False
-        self._tries += 1
-        log.info("%s; try %d of %d in %.3f s.", why, self._tries, self._limits.tries, pause)
-        self._limits.sleep(pause)
-        return True

@@ -86,12 +86,6 @@ def load_policy(path: str | Path) -> LoopPolicy:
     return _checked(lambda policy: policy.validate_json(json.dumps(data, default=str), strict=True), str(path))
 
 
-def policy_from(gate: Mapping[str, Any], source: str) -> GatePolicy:
-    """As :func:`section_from`, for the section ``gate``."""
-    policy: GatePolicy = section_from("gate", gate, source)
-    return policy
-
-
 def section_from(section: str, given: Mapping[str, Any], source: str) -> Any:
     """Check the fields of one section that were given in code, such as the arguments of an operator.
 

@@ -1,8 +1,9 @@
-"""What the operators at both ends of a loop share: the broker, the policy file, and the references of tasks that may not have run."""
+"""What the operators of a loop share: the policy file, the broker, and the references of tasks that may not have run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from stoker.core.names import check_name
@@ -25,6 +26,19 @@ def loop_policy(path: str | None) -> LoopPolicy:
     from stoker.loop.policy_file import LoopPolicy, load_policy
 
     return load_policy(path) if path else LoopPolicy()
+
+
+def section_with(section: str, path: str | None, given: Mapping[str, Any]) -> Any:
+    """A section of a policy file with an operator's own arguments over it, as the policy that both make together.
+
+    :param given: field name to value; ``None`` leaves the field to the file.
+    :raises ConfigurationError: when the fields break a rule; together, for one given here may need one of the file.
+    """
+    from stoker.loop.policy_file import section_from
+
+    base = getattr(loop_policy(path), section)
+    own = {name: value for name, value in given.items() if value is not None}
+    return section_from(section, {**asdict(base), **own}, "the policy with the operator's arguments") if own else base
 
 
 def broker_of(store: ObjectStore, name: str, policy: LoopPolicy) -> Broker:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +14,7 @@ from stoker.core.names import check_name
 from stoker.core.records import Reference
 from stoker.errors import ConfigurationError, NotFound, VerdictError
 from stoker.operators._base import StokerOperator, engine, followers, task_key
+from stoker.operators._loop import section_with
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -177,9 +178,6 @@ class MonitorDriftOperator(StokerOperator, SkipMixin):
         return drift.Office(self.name, version.number, version.manifest)
 
     def _policy(self) -> DriftPolicy:
-        from stoker.core.drift import DriftPolicy
-        from stoker.loop.policy_file import load_policy, section_from
-
         given = {
             "num_method": self.num_method,
             "cat_method": self.cat_method,
@@ -193,10 +191,7 @@ class MonitorDriftOperator(StokerOperator, SkipMixin):
             "cooldown": self.cooldown,
             "min_rows": self.min_rows,
         }
-        base = load_policy(self.policy).drift if self.policy else DriftPolicy()
-        own = {name: value for name, value in given.items() if value is not None}
-        # Together, because what is given here must agree with what the file says.
-        policy: DriftPolicy = section_from("drift", {**asdict(base), **own}, "the policy with the operator's arguments")
+        policy: DriftPolicy = section_with("drift", self.policy, given)
         return policy
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import SkipMixin
@@ -12,6 +11,7 @@ from stoker.core.names import check_name
 from stoker.core.records import Reference
 from stoker.errors import ConfigurationError, GateFailed, NotFound
 from stoker.operators._base import StokerOperator, engine, followers
+from stoker.operators._loop import section_with
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -121,9 +121,6 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
             return None
 
     def _policy(self) -> GatePolicy:
-        from stoker.core.policies import GatePolicy
-        from stoker.loop.policy_file import load_policy, policy_from
-
         given = {
             "thresholds": self.thresholds,
             "metric": self.metric,
@@ -131,7 +128,5 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
             "margin": self.margin,
             "alpha": self.alpha,
         }
-        base = load_policy(self.policy).gate if self.policy else GatePolicy()
-        own = {name: value for name, value in given.items() if value is not None}
-        # Together, because a comparison given here may need a margin that the file gives.
-        return policy_from({**asdict(base), **own}, "the policy with the operator's arguments") if own else base
+        policy: GatePolicy = section_with("gate", self.policy, given)
+        return policy

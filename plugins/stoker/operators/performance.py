@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +14,7 @@ from stoker.core.names import check_name
 from stoker.core.records import Reference
 from stoker.errors import ConfigurationError, GateFailed, UsageError
 from stoker.operators._base import StokerOperator, engine, followers
+from stoker.operators._loop import section_with
 from stoker.operators._pinned import pinned_version
 from stoker.store.documents import get_document
 
@@ -128,20 +128,13 @@ class MonitorPerformanceOperator(StokerOperator, SkipMixin):
         return [get_document(store, follow(store, reference)[0], "dataset") for reference in references]
 
     def _policy(self) -> PerformancePolicy:
-        from stoker.core.performance import PerformancePolicy
-        from stoker.loop.policy_file import load_policy, section_from
-
         given = {
             "thresholds": self.thresholds,
             "max_drop": self.max_drop,
             "min_coverage": self.min_coverage,
             "label_delay": None if self.label_delay in {None, ""} else as_duration(self.label_delay, "label_delay"),
         }
-        base = load_policy(self.policy).performance if self.policy else PerformancePolicy()
-        own = {name: value for name, value in given.items() if value is not None}
-        policy: PerformancePolicy = section_from(
-            "performance", {**asdict(base), **own}, "the policy with the operator's arguments"
-        )
+        policy: PerformancePolicy = section_with("performance", self.policy, given)
         return policy
 
 

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stoker.core import wire
 from stoker.core.clock import Clock, IdFactory
 from stoker.core.records import Actor
 from stoker.errors import (
-    AlreadyExists,
-    CommitStateUnknown,
     IntegrityError,
     NotFound,
     StoreUnavailable,
     TamperedRecord,
-    TransportError,
 )
 from stoker.registry import derived
 from stoker.registry.changes import Change, Register
@@ -26,29 +21,11 @@ from stoker.registry.entries import Entry, entry_key, follow, key_text, read_ent
 from stoker.registry.state import ModelState
 from stoker.store import layout
 from stoker.store.base import ObjectStore
+from stoker.store.contests import Contest, Limits
 
 log = logging.getLogger(__name__)
 
-_FIRST_WAIT = 0.01
 _LONGEST_TAIL = 4 * derived.EVERY
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long a commit goes on against other writers and lost replies; whichever is reached first ends it.
-
-    :param tries: the most writes.
-    :param longest_wait: the longest wait between two tries, in seconds.
-    :param total: the longest time in all, in seconds.
-    :param sleep: waits.
-    :param now: a clock that never goes back, in seconds.
-    """
-
-    tries: int = 200
-    longest_wait: float = 0.5
-    total: float = 60.0
-    sleep: Callable[[float], None] = time.sleep
-    now: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True)
@@ -199,7 +176,7 @@ class CommitLog:
         :raises StoreUnavailable: when other writers were first until a limit was reached; nothing was written.
         :raises CommitStateUnknown: when the store gave no clear answer until a limit was reached.
         """
-        patience = _Patience(self._limits, model)
+        contest = Contest(self._store, self._limits)
         self._confirm(model)
         while True:
             head = self.head(model)
@@ -222,9 +199,10 @@ class CommitLog:
                 reason=reason,
                 idempotency_key=idempotency_key,
             )
-            if self._won(entry, patience):
+            what = f"Entry {entry.seq} of model {model}"
+            if contest.won(entry.key, entry.data, what=what, write_id=entry.write_id):
                 return Committed(entry, self._after(head.extended(entry)), new=True)
-            if not patience.wait("another writer was first", entry):
+            if not contest.wait(f"{what}: another writer was first", entry.write_id):
                 raise StoreUnavailable(
                     f"A change of model {model!r} must be written before other writers' within {self._limits.tries} tries and "
                     f"{self._limits.total:g} s; it was not, and nothing was written. Try again later.",
@@ -243,25 +221,6 @@ class CommitLog:
                 f"{missing} must exist, for {beyond} does. It was removed: audit the log. Nothing is written to it until then.",
                 record=missing,
             )
-
-    def _won(self, entry: Entry, patience: _Patience) -> bool:
-        unknown: CommitStateUnknown | None = None
-        while True:
-            try:
-                self._store.create(entry.key, entry.data)
-            except AlreadyExists:
-                return False
-            except CommitStateUnknown as error:
-                unknown = error
-            except TransportError:
-                # Only a first try that failed cleanly means that nothing landed: an unclear one before it may have.
-                if unknown is None:
-                    raise
-            else:
-                return True
-            # The same bytes again settle it: the store answers success when they are there, and AlreadyExists when others are.
-            if not patience.wait("the outcome of the write is unknown", entry):
-                raise unknown
 
     def _after(self, head: Head) -> Head:
         """Remember the head after a commit and keep reads short. The commit stands, so nothing here may fail it."""
@@ -316,31 +275,3 @@ class CommitLog:
         raise TamperedRecord(
             f"The log of model {head.state.model!r} must register version {version}; it does not. Audit the log."
         )
-
-
-class _Patience:
-    def __init__(self, limits: Limits, model: str) -> None:
-        self._limits = limits
-        self._model = model
-        self._tries = 1
-        self._end = limits.now() + limits.total
-
-    def wait(self, why: str, entry: Entry) -> bool:
-        """Wait before another try; ``False`` when a limit is reached."""
-        longest = min(self._limits.longest_wait, _FIRST_WAIT * 2 ** min(self._tries, 16))
-        # The write id is as good as a random number, and makes writers that met once part.
-        pause = longest * int(wire.sha256(entry.write_id.encode())[:8], 16) / 0xFFFFFFFF
-        if self._tries >= self._limits.tries or self._limits.now() + pause > self._end:
-            return False
-        log.info(
-            "Entry %d of model %s: %s; try %d of %d in %.3f s.",
-            entry.seq,
-            self._model,
-            why,
-            self._tries + 1,
-            self._limits.tries,
-            pause,
-        )
-        self._limits.sleep(pause)
-        self._tries += 1
-        return True

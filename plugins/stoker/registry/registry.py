@@ -28,12 +28,13 @@ from stoker.registry.changes import (
     check_free_alias,
     plan_moves,
 )
-from stoker.registry.commits import CommitLog, Committed, Head, Limits
+from stoker.registry.commits import CommitLog, Committed, Head
 from stoker.registry.entries import Entry, entry_key, fingerprint_text
 from stoker.registry.state import CHAMPION, ModelState
 from stoker.registry.versions import Version, manifest_document, version_of
 from stoker.store import documents, layout
 from stoker.store.base import ObjectStore
+from stoker.store.contests import Limits
 
 __all__ = ["ANY", "AliasMove", "Registry", "Version"]
 
