@@ -8,7 +8,7 @@ unexport VIRTUAL_ENV
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test cov lint format types bench drift-bench airflow-test cluster-test lock clean
+.PHONY: help install demo test cov lint format types bench drift-bench airflow-test ui-test cluster-test lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,11 @@ drift-bench: $(READY) ## measure the alarms, what retraining is worth, and ten m
 
 airflow-test: $(READY) ## test watchers and runs in a real Airflow whose parts are killed
 	$(BIN)/python -m pytest tests/airflow -m airflow
+
+ui-test: $(READY) ## test the pages in a real Airflow with a real browser (Debian, root: installs Chromium)
+	command -v chromium chromedriver >/dev/null || \
+	  (apt-get update && apt-get install -y --no-install-recommends chromium chromium-driver)
+	$(BIN)/python -m pytest tests/browser -m browser
 
 cluster-test: $(READY) ## test against Ceph's S3 gateway (Debian, root: installs and starts it)
 	command -v radosgw ceph-mon ceph-osd >/dev/null || \

@@ -135,6 +135,7 @@ def flights_training() -> None:
         split="time",
         test_size=0.3,
         random_state=0,
+        learning_curve=True,
         cache="{{ 'refresh' if params.force else 'auto' }}",
         execution_timeout=timedelta(hours=1),
         # Without new files there is nothing to validate, and the newest month is trained on again.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stoker.hooks.registry import StokerHook
     from stoker.loop.broker import Broker
     from stoker.loop.spec import LoopSpec
+    from stoker.operators.approve import ApproveModelOperator
     from stoker.operators.drift import MonitorDriftOperator
     from stoker.operators.evaluate import EvaluateModelOperator
     from stoker.operators.performance import MonitorPerformanceOperator
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AlertQueueEventTrigger": "stoker.triggers.alert_queue",
+    "ApproveModelOperator": "stoker.operators.approve",
     "BatchPredictOperator": "stoker.operators.predict",
     "Broker": "stoker.loop.broker",
     "ClaimRetrainOperator": "stoker.operators.retrain",
@@ -74,6 +76,7 @@ _HOME = {
 
 __all__ = [
     "AlertQueueEventTrigger",
+    "ApproveModelOperator",
     "BatchPredictOperator",
     "Broker",
     "ClaimRetrainOperator",

@@ -15,6 +15,8 @@
     ├── VerdictError            accept the verdict      (never retried)
     │   ├── DataValidationFailed
     │   ├── GateFailed
+    │   │   └── NotApproved
+    │   ├── ApprovalRefused
     │   └── VersionBlocked
     ├── ConflictError           look again, then decide (never retried blindly)
     │   ├── AlreadyExists
@@ -107,6 +109,14 @@ class DataValidationFailed(VerdictError):
 
 class GateFailed(VerdictError):
     """A model has no passing evaluation, so it may not be promoted."""
+
+
+class NotApproved(GateFailed):
+    """No person has approved the version as it lies in the store, so it may not be promoted."""
+
+
+class ApprovalRefused(VerdictError):
+    """This approval does not count: it comes too late, or from the person who asked for it."""
 
 
 class VersionBlocked(VerdictError):

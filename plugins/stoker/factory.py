@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable, Param, task
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, AssetWatcher, BaseOperator, CronTriggerTimetable, Param, task
 
 from stoker.assets import data_asset, landing_asset, model_asset, predictions_asset, retrain_asset
 from stoker.loop.spec import LoopSpec
+from stoker.operators.approve import ApproveModelOperator
 from stoker.operators.drift import MonitorDriftOperator
 from stoker.operators.evaluate import EvaluateModelOperator
 from stoker.operators.fused import FusedTrainingOperator
@@ -40,8 +41,9 @@ def continuous_training_dags(spec: LoopSpec) -> tuple[DAG, DAG, DAG]:
     """Build the DAGs that keep one model trained. Airflow finds them where this is called in a DAG file.
 
     ``<name>_train`` runs when files land, when a retrain is requested, and on its schedule: it takes new files in,
-    and where the broker grants it, trains, judges, registers and promotes. ``<name>_score`` scores each new partition
-    with the champion. ``<name>_monitor`` looks for drift and for lost quality, and asks for a retrain or rolls back.
+    and where the broker grants it, trains, judges, registers and promotes; with ``approval=True`` once a person has
+    approved. ``<name>_score`` scores each new partition with the champion. ``<name>_monitor`` looks for drift and for
+    lost quality, and asks for a retrain or rolls back.
 
     :param spec: the model. The same spec gives the same DAGs.
     :returns: the three DAGs, in this order.
@@ -53,7 +55,11 @@ def training_dag(spec: LoopSpec) -> DAG:
     """The DAG ``<name>_train``; see :func:`continuous_training_dags`."""
     steps = Steps(spec)
     # More than one: with a limit of one Airflow may hold a wake-up back for half a minute after a run. The broker lets one train.
-    with _dag(spec, "train", landed(spec) | requested(spec), doc=_TRAIN_DOC, params=PARAMS, max_active_runs=4) as dag:
+    # Runs whose version waits for a person count as active for days, and must not keep others from starting.
+    runs = 32 if spec.approval else 4
+    with _dag(
+        spec, "train", landed(spec) | requested(spec), doc=_TRAIN_DOC, params=PARAMS, max_active_runs=runs
+    ) as dag:
         if spec.granularity == "fused":
             FusedTrainingOperator(task_id="train", spec=spec, outlets=[data_asset(spec.dataset)])
         else:
@@ -130,16 +136,20 @@ def _training_steps(steps: Steps) -> None:
     register = RegisterModelOperator(
         task_id="register", model=train.output, evaluation=evaluate.output, **steps.register()
     )
+    version: BaseOperator = register
+    if steps.spec.approval:
+        version = ApproveModelOperator(task_id="approve", version=register.output, **steps.approve())
     promote = PromoteModelOperator(
-        task_id="promote", version=register.output, outlets=[model_asset(steps.spec.name)], **steps.promote()
+        task_id="promote", version=version.output, outlets=[model_asset(steps.spec.name)], **steps.promote()
     )
+    # A run must not hold the lease while a person thinks.
+    end = ("registration", register) if steps.spec.approval else ("promotion", promote)
     SettleRetrainOperator(
         task_id="settle",
         claim=claim.output,
         validation=validate.output,
         evaluation=evaluate.output,
-        promotion=promote.output,
-        **steps.settle(),
+        **{end[0]: end[1].output, **steps.settle()},
     ).as_teardown()
 
 

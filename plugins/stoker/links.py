@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class VerdictLink(BaseOperatorLink):
-    """From a Stoker task to what it wrote, in Stoker's pages: the document with its verdict, or the model that it changed.
+    """From a Stoker task to what it wrote, in Stoker's pages: the document with its verdict and report, or the version that it named.
 
     Airflow asks for the link in the task's own process, when the task ends, and stores the answer.
     """
@@ -25,6 +25,7 @@ class VerdictLink(BaseOperatorLink):
         reference: Any = XCom.get_value(key="return_value", ti_key=ti_key)
         if not isinstance(reference, dict) or "digest" not in reference:
             return ""
-        if reference["kind"] in ("version", "alias"):  # what these name is the log's, and the model's page tells it
-            return f"/stoker/models/{reference['summary']['name']}"
+        if reference["kind"] in ("version", "alias"):  # the digest is the log's here, and names no document
+            summary = reference["summary"]
+            return f"/stoker/models/{summary['name']}/versions/{summary['version']}"
         return f"/stoker/documents/{reference['digest']}"

@@ -240,7 +240,7 @@ def test_a_store_that_cannot_be_read_exits_with_4(call: Call, uri: str, monkeypa
     def fail(*_: object, **__: object) -> None:
         raise StoreUnavailable("The store must answer; it does not. Try again.")
 
-    monkeypatch.setattr(type(open_store(uri)), "keys", fail)
+    monkeypatch.setattr(type(open_store(uri)), "folders", fail)
     answer = call("models", "--json")
     assert (answer.code, answer.error["kind"]) == (4, "StoreUnavailable")
 

@@ -150,5 +150,6 @@ def test_a_store_that_stops_answering_is_told_by_every_check(
         raise StoreUnavailable("The store must answer; it does not.")
 
     monkeypatch.setattr(type(open_store(uri)), "keys", fail)
+    monkeypatch.setattr(type(open_store(uri)), "folders", fail)
     found = findings(call, 1)
     assert found["store answers"][0] == found["models"][0] == "fail"

@@ -8,7 +8,8 @@ from stoker import errors
 from stoker.cli.failures import exit_code
 
 EXPECTED = {
-    1: [errors.DataValidationFailed, errors.GateFailed, errors.VersionBlocked, errors.ModelError,
+    1: [errors.DataValidationFailed, errors.GateFailed, errors.NotApproved, errors.ApprovalRefused,
+        errors.VersionBlocked, errors.ModelError,
         errors.CorruptArtifact, errors.TamperedRecord, errors.UntrustedArtifact, errors.UnknownFormat],
     2: [errors.UsageError, errors.InvalidName, errors.ConfigurationError, errors.NotFound, errors.SourceNotFound,
         errors.UnreadableData, errors.SchemaMismatch, errors.UnsuitableData],

@@ -141,6 +141,7 @@ END = START + HOUR
     ("outcome", "closed", "ineffective", "starts", "last_result"),
     [
         ("promoted", True, 0, 1, END),
+        ("proposed", True, 0, 1, END),
         ("kept", True, 3, 1, END),
         ("failed", False, 3, 1, None),
         ("stopped", True, 2, 0, None),

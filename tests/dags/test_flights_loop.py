@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from airflow.serialization.serialized_objects import DagSerialization
@@ -85,6 +86,25 @@ def test_the_loop_goes_round(spec: LoopSpec, run: Run, landing: Path, store_uri:
     assert states(run(score)) == {"predict": "skipped"}
 
 
+def test_with_approval_the_lease_is_given_back_before_a_person_is_waited_for(spec: LoopSpec) -> None:
+    train, _, _ = continuous_training_dags(replace(spec, approval=True, approval_hours=2))
+    assert set(train.task_dict) == STEPS | {"approve"}
+    approve, promote, settle = (cast(Any, train).get_task(name) for name in ("approve", "promote", "settle"))
+    assert approve.upstream_task_ids == {"register"}
+    assert promote.upstream_task_ids == {"approve"}
+    assert "register" in settle.upstream_task_ids
+    assert not settle.upstream_task_ids & {"approve", "promote"}
+    assert settle.is_teardown
+    assert (approve.timeout, promote.require_approval) == (timedelta(hours=2), True)
+    assert train.max_active_runs > 4
+
+
+def test_without_approval_nobody_is_asked(spec: LoopSpec) -> None:
+    train, _, _ = continuous_training_dags(spec)
+    assert set(train.task_dict) == STEPS
+    assert cast(Any, train).get_task("promote").require_approval is False
+
+
 def test_both_granularities_give_the_same_model(spec: LoopSpec, run: Run, tmp_path: Path) -> None:
     manifests = []
     for granularity in ("steps", "fused"):
@@ -110,6 +130,6 @@ def test_data_that_is_not_fit_to_train_on_stops_a_fused_run_as_well(spec: LoopSp
 def _timeless(value: Any) -> Any:
     """Without what a clock decided: how long training took, the files' own time stamps, and what names a document that says so."""
     if isinstance(value, dict):
-        apart = {"training", "digest", "latency_seconds", "seconds", "files"}
+        apart = {"training", "digest", "latency_seconds", "seconds", "timings", "files"}
         return {name: _timeless(inner) for name, inner in value.items() if name not in apart}
     return [_timeless(inner) for inner in value] if isinstance(value, list) else value

@@ -76,3 +76,15 @@ def test_losing_every_race_is_a_transport_error(store, trained, monkeypatch):
     monkeypatch.setattr(store, "create", lose)
     with pytest.raises(StoreUnavailable, match="Try again later"):
         candidates.remember(store, *trained, keep_first=False)
+
+
+def test_the_task_that_trained_a_candidate_is_found_where_it_was_noted(store, trained):
+    digest, document = trained
+    fingerprint = document["fingerprint"]
+    assert candidates.origin_of(store, fingerprint, digest) is None
+    candidates.remember(store, digest, document, keep_first=True, origin="dag/run/train/-1")
+    second, changed = _other(store, document)
+    candidates.remember(store, second, changed, keep_first=False)
+    assert candidates.origin_of(store, fingerprint, digest) == "dag/run/train/-1"
+    assert candidates.origin_of(store, fingerprint, second) is None
+    assert candidates.origin_of(store, fingerprint, digest, tries=1) is None

@@ -13,6 +13,7 @@ from tests.support.models import flights, put
 
 from stoker.core.drift import DriftPolicy
 from stoker.core.records import Reference
+from stoker.engines import drift
 from stoker.engines.drift import Current, Office, current_of, monitor_drift, nothing_to_judge, pending
 from stoker.engines.drift_report import ReportPolicy
 from stoker.engines.frames import store_table
@@ -428,3 +429,37 @@ def test_a_shift_of_a_third_of_a_standard_deviation_is_found() -> None:
     shares = simulate(2000, 50, 0.3)
     assert shares["stoker"] >= 0.9
     assert shares["evidently share"] == 0
+
+
+# Figures
+
+
+def test_figures_show_every_column_that_was_judged_the_prediction_too(store: MemoryStore) -> None:
+    judged = monitor(store, in_office(store), scored(store, month(store, shift=1.0), shift=0.3), min_violations=1)
+    document = get_document(store, judged.digest, "drift")
+    figures = get_document(store, document["figures"], "figures")
+    assert (figures["of"], figures["rows"], figures["reference_rows"]) == ("drift", 1500, 6000)
+    drawn = {one["column"]: one for one in figures["columns"]}
+    assert drawn.keys() == {*ROLES, "prediction"}
+    assert next(iter(drawn)) in judged.summary["columns"]
+    assert drawn["prediction"]["role"] == "prediction"
+    assert drawn["wind"]["current"][-1] > drawn["wind"]["reference"][-1]
+
+
+def test_a_drift_without_figures_has_the_same_verdict(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    office, window = in_office(store), month(store)
+    plain = get_document(store, monitor(store, office, window).digest)
+    other = MemoryStore()
+    monkeypatch.setattr(drift, "draw_columns", lambda *_, **__: 1 / 0)
+    failed = get_document(other, monitor(other, in_office(other), month(other)).digest)
+    assert failed == {**plain, "figures": None}
+
+
+def test_a_personal_column_is_judged_and_not_shown(store: MemoryStore) -> None:
+    office = in_office(store, personal_columns=["carrier"])
+    judged = monitor(store, office, month(store), report=ReportPolicy("always"))
+    document = get_document(store, judged.digest, "drift")
+    assert "carrier" in {one["column"] for one in document["columns"]}
+    drawn = {one["column"]: one for one in get_document(store, document["figures"])["columns"]}
+    assert ("labels" in drawn["carrier"], "labels" in drawn["weekend"]) == (False, True)
+    assert b"carrier" not in get_bytes(store, document["report"]["sha256"])

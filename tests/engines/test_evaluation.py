@@ -304,3 +304,80 @@ def test_rows_that_failed_validation_are_not_judged_on(store, challenger):
     digest = put_document(store, {"kind": "validation", "ok": None, "verdict": {"reasons": ["Bad."]}})
     with pytest.raises(DataValidationFailed, match="Bad"):
         evaluate(store, model=challenger, policy=QUICK, dataset=Reference("validation", "", digest, "fail"))
+
+
+def _figures(store, reference):
+    return get_document(store, _document(store, reference)["figures"], "figures")
+
+
+@pytest.mark.usefixtures("no_process")
+def test_figures_show_both_models_on_the_same_rows(store, champion, challenger):
+    reference = evaluate(store, model=challenger, policy=QUICK, champion=manifest(store, champion))
+    figures, document = _figures(store, reference), _document(store, reference)
+    assert (figures["of"], figures["task"], figures["metric"], figures["rows"]) == (
+        "evaluation",
+        "binary",
+        "roc_auc",
+        document["rows"],
+    )
+    for which, facts in (("challenger", "metrics"), ("champion", "champion_metrics")):
+        assert figures["models"][which]["roc"]["auc"] == pytest.approx(document[facts]["roc_auc"], abs=1e-5)
+    assert {one["column"] for one in figures["slices"]} <= {"wind", "carrier", "weekend", "seats"}
+    again = evaluate(store, model=challenger, policy=QUICK, champion=manifest(store, champion))
+    assert again.digest == reference.digest
+
+
+@pytest.mark.usefixtures("no_process")
+@pytest.mark.parametrize("target", ["delay", "grade"])
+def test_a_first_model_of_another_task_has_figures_of_its_own(store, target):
+    estimator = boosting_regressor if target == "delay" else boosting
+    model = fit(store, put(store, flights(600)), estimator, target)
+    figures = _figures(store, evaluate(store, model=model, policy=GatePolicy(n_boot=100)))
+    assert figures["models"].keys() == {"challenger"}
+    assert ("residuals" in figures["models"]["challenger"]) == (target == "delay")
+    assert all(one["champion"] is None for one in figures["slices"])
+
+
+@pytest.mark.usefixtures("no_process")
+def test_slices_are_by_any_column_of_the_rows(store, challenger):
+    figures = _figures(store, evaluate(store, model=challenger, policy=QUICK, slices=["grade", "departure"]))
+    assert [one["value"] for one in figures["slices"]][:3] == ["bad", "fair", "good"]
+    assert len(figures["slices"]) == 7
+    assert _figures(store, evaluate(store, model=challenger, policy=QUICK, slices=[]))["slices"] == []
+
+
+@pytest.mark.usefixtures("no_process")
+@pytest.mark.parametrize(
+    ("slices", "error", "said"),
+    [(["gate"], SchemaMismatch, "missing: gate"), ("carrier", UsageError, "list of columns")],
+)
+def test_slices_that_do_not_exist_are_refused(store, challenger, slices, error, said):
+    with pytest.raises(error, match=said):
+        evaluate(store, model=challenger, policy=QUICK, slices=slices)
+
+
+@pytest.mark.usefixtures("no_process")
+def test_figures_that_cannot_be_drawn_leave_the_verdict_as_it_is(store, champion, challenger, monkeypatch, caplog):
+    office = manifest(store, champion)
+    drawn = evaluate(store, model=challenger, policy=QUICK, champion=office)
+    monkeypatch.setattr(evaluation, "draw_models", lambda *_: 1 / 0)
+    plain = evaluate(store, model=challenger, policy=QUICK, champion=office)
+    assert _document(store, plain) == {**_document(store, drawn), "figures": None}
+    assert "could not be drawn" in caplog.text
+
+
+@pytest.mark.usefixtures("no_process")
+def test_what_was_not_judged_has_no_figures(store, challenger):
+    assert _document(store, evaluate(store, model=challenger, policy=QUICK, mode="off"))["figures"] is None
+
+
+@pytest.mark.usefixtures("no_process")
+def test_candidates_of_before_there_were_figures_are_judged(store, champion, challenger):
+    new = ("personal_columns", "learning_curve", "timings", "importances")
+    old, office = get_document(store, challenger.digest), manifest(store, champion)
+    before = put_document(store, {name: value for name, value in old.items() if name not in new})
+    for name in new:
+        del office["candidate"][name]
+    reference = evaluate(store, model=Reference("candidate", "", before, "pass"), policy=QUICK, champion=office)
+    assert reference.verdict == "pass"
+    assert _figures(store, reference)["slices"] == []

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from tests.support.models import boosting, boosting_regressor, fit, flights, forest, put
@@ -399,3 +400,40 @@ def test_a_class_that_only_history_has_is_a_class(store):
     document = _document(store, fit(store, february, boosting, "grade", history=1))
     assert document["task"] == "multiclass"
     assert document["classes"] == ["bad", "fair", "good"]
+
+
+def test_a_candidate_says_how_long_its_parts_took(store):
+    timings = _document(store, fit(store, put(store, flights()), boosting))["timings"]
+    assert timings.keys() == {"load", "fit", "baselines", "profile", "importances", "store"}
+    assert all(seconds >= 0 for seconds in timings.values())
+
+
+def test_a_learning_curve_ends_at_the_model_itself(store):
+    reference = fit(store, put(store, flights()), boosting, learning_curve=True)
+    document = _document(store, reference)
+    frame = read_frame(store, get_document(store, document["holdout"]))
+    curve = document["learning_curve"]
+    assert (curve["metric"], curve["rows"]) == ("roc_auc", [48, 120, 240, 480])
+    assert curve["holdout"][-1] == pytest.approx(roc_auc_score(frame["late"], _predictions(store, reference)), abs=1e-5)
+    assert "learning_curve" in document["timings"]
+
+
+@pytest.mark.parametrize("target", ["delay", "grade"])
+def test_a_learning_curve_of_each_task_is_whole(store, target):
+    estimator = boosting_regressor if target == "delay" else boosting
+    document = _document(
+        store, fit(store, put(store, flights()), estimator, target, learning_curve=True, split="random")
+    )
+    curve = document["learning_curve"]
+    assert curve["metric"] == document["scoring"]
+    assert None not in curve["train"] + curve["holdout"]
+
+
+def test_a_stored_candidate_is_taken_without_the_curve_that_is_asked_for_now(store):
+    dataset = put(store, flights())
+    plain = fit(store, dataset, boosting)
+    assert _document(store, plain)["learning_curve"] is None
+    again = fit(store, dataset, boosting, learning_curve=True)
+    assert (again.digest, again.summary["cached"]) == (plain.digest, True)
+    anew = fit(store, dataset, boosting, learning_curve=True, cache="refresh")
+    assert _document(store, anew)["learning_curve"]["rows"][-1] == 480

@@ -213,3 +213,19 @@ def test_only_a_dataset_can_be_validated(store, raw):
     reference, _ = judged(store, raw, NOT_NEGATIVE)
     with pytest.raises(UsageError, match="is needed"):
         judged(store, reference, NOT_NEGATIVE)
+
+
+def test_a_failed_check_shows_a_few_of_its_rows_and_a_passed_one_none(store, raw):
+    everything = {"type": "expect_column_to_exist", "kwargs": {"column": "n"}}
+    _, document = judged(store, raw, NOT_NEGATIVE, KNOWN_CODE, everything, MANY_ROWS)
+    negative, unknown, passed, whole = document["checks"]
+    assert negative["examples"] == [{"row": row, "values": {"n": "-1"}} for row in range(5)]
+    assert unknown["examples"][0] == {"row": 900, "values": {"code": "?"}}
+    assert (negative["unexpected_count"], negative["unexpected_share"], negative["rows"]) == (1000, 0.25, ROWS)
+    assert passed["examples"] == whole["examples"] == []
+
+
+def test_a_check_that_enough_rows_pass_has_no_examples(store, raw):
+    mostly = {**NOT_NEGATIVE, "kwargs": {**NOT_NEGATIVE["kwargs"], "mostly": 0.5}}
+    _, document = judged(store, raw, mostly)
+    assert (document["checks"][0]["unexpected_count"], document["checks"][0]["examples"]) == (1000, [])

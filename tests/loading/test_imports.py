@@ -9,10 +9,12 @@ from tests.loading.conftest import ROOT, Report
 HEAVY = """
 import sys
 HEAVY = {
-    "pandas", "numpy", "scipy", "sklearn", "great_expectations", "evidently", "boto3", "botocore", "duckdb", "pyarrow", "fastapi", "skops"
+    "pandas", "numpy", "scipy", "sklearn", "great_expectations", "evidently", "boto3", "botocore", "duckdb", "pyarrow",
+    "fastapi", "jinja2", "skops",
 }
+OURS = ("stoker.ui", "stoker.reports")
 def heavy():
-    return HEAVY & {name.split(".")[0] for name in sys.modules}
+    return HEAVY & {name.split(".")[0] for name in sys.modules} | {name for name in sys.modules if name.startswith(OURS)}
 touched = []
 def watch(event, arguments):
     if event == "socket.connect":

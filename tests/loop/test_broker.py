@@ -335,7 +335,7 @@ def test_a_request_that_breaks_a_rule_is_refused(broker: Broker, given: dict[str
 
 
 def test_an_outcome_that_does_not_exist_is_refused(broker: Broker, store: MemoryStore) -> None:
-    with pytest.raises(UsageError, match="must be one of promoted, kept"):
+    with pytest.raises(UsageError, match="must be one of promoted, proposed, kept"):
         settle(broker, "great")
     with pytest.raises(InvalidName):
         Broker(store, "../churn")

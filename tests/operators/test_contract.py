@@ -21,6 +21,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "TrainModelOperator": {"dataset": {}, "estimator": "nowhere.estimator", "target": "y"},
     "EvaluateModelOperator": {"model": {}, "name": "m", "policy": "/nowhere/x.yaml"},
     "RegisterModelOperator": {"model": {}, "name": "m"},
+    "ApproveModelOperator": {"name": "m", "version": 1},
     "PromoteModelOperator": {"name": "m", "version": 1},
     "RollbackModelOperator": {"name": "m", "reason": "worse"},
     "BatchPredictOperator": {"model": "m@champion", "dataset": "d", "id_columns": ["id"]},

@@ -73,3 +73,12 @@ def test_training_rows_are_no_fair_judge(old: Loop, lived: Lived) -> None:
 
 def test_a_retry_gives_the_same_verdict(old: Loop, lived: Lived) -> None:
     assert twice(old, lambda: old.evaluate(lived.february["model"]))["digest"] == lived.february["judged"]["digest"]
+
+
+def test_slices_are_measured_for_the_report(old: Loop, lived: Lived) -> None:
+    judged = old.evaluate(lived.february["model"], slices=["carrier"])
+    document = get_document(old.store, judged["digest"], "evaluation")
+    slices = get_document(old.store, document["figures"], "figures")["slices"]
+    assert {one["column"] for one in slices} == {"carrier"}
+    with refused(old, "SchemaMismatch: .*missing: gate"):
+        old.evaluate(lived.february["model"], slices=["gate"])

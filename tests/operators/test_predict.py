@@ -82,6 +82,12 @@ def test_a_snapshot_is_scored_by_the_champion(run):
     assert _versions(run) == {"2013-03": [1]}
 
 
+def test_predictions_name_the_task_that_made_them(run):
+    _predict(run, _put(run, "2013-03"))
+    pointer = partitions.last_pointer(run.store, "late", "predictions")
+    assert pointer["origin"] == "churn_train/scheduled__1/own/-1"
+
+
 def test_several_snapshots_are_scored_one_after_another(run):
     reference = _predict(run, [_put(run, month) for month in MONTHS])
     assert (reference["summary"]["partitions"], reference["summary"]["rows"]) == (list(MONTHS), 600)

@@ -250,6 +250,7 @@ ENDS: dict[str, Any] = {
         "evaluation": passed(run),
         "promotion": run.reference("alias", changed=True, version=2),
     },
+    "proposed": lambda run: {"evaluation": passed(run), "registration": run.reference("version", version=2)},
     "kept": lambda run: {"evaluation": run.reference("evaluation", "inconclusive", candidate=candidate_digest(2))},
     "skipped": lambda run: {"evaluation": run.reference("evaluation", "fail", candidate=candidate_digest(1))},
     "stopped": lambda run: {"validation": [run.reference("validation"), None, run.reference("validation", "fail")]},
@@ -261,6 +262,7 @@ ENDS: dict[str, Any] = {
     ("outcome", "reason"),
     [
         ("promoted", "Version 2 took over."),
+        ("proposed", "Version 2 waits for approval."),
         ("kept", "The champion stays: The evaluation was inconclusive."),
         ("skipped", "The training gave the champion again: there was nothing new to learn."),
         ("stopped", "The data is not fit to train on: The validation was fail."),
@@ -275,7 +277,7 @@ def test_the_end_of_a_run_follows_from_what_its_steps_returned(run: Run, outcome
     settled = settle(run, claimed, **returned)
     facts = {name: settled["summary"][name] for name in ("outcome", "reasons", "held")}
     assert facts == {"outcome": outcome, "reasons": [reason], "held": True}
-    assert settled["summary"]["version"] == (2 if outcome == "promoted" else None)
+    assert settled["summary"]["version"] == (2 if outcome in {"promoted", "proposed"} else None)
     told = broker(run).wake_ups(1)[0]
     assert (told.result, told.reason) == (outcome, reason)
     assert settle(run, claimed, **returned) == settled
@@ -288,6 +290,17 @@ def test_a_first_model_that_does_not_pass_leaves_the_office_empty(run: Run) -> N
     settled = settle(run, claimed, evaluation=run.reference("evaluation", "fail", candidate=candidate_digest(1)))
     assert settled["summary"]["outcome"] == "kept"
     assert claim(run.of("scheduled__2"))["verdict"] == "nothing_to_do"
+
+
+def test_a_training_that_gave_a_version_again_is_proposed_unless_it_is_in_office(run: Run) -> None:
+    run.office()
+    broker(run).put(source="drift", reason="delay drifted", dedupe_key="k", actor=ALICE)
+    claimed = claim(run)
+    again = {
+        "evaluation": run.reference("evaluation", candidate=candidate_digest(1)),
+        "registration": run.reference("version", version=1),
+    }
+    assert settle(run, claimed, **again)["summary"]["outcome"] == "skipped"
 
 
 def test_a_run_that_fails_before_it_returns_anything_gives_its_lease_back(run: Run) -> None:

@@ -54,3 +54,10 @@ def test_a_dataset_by_its_name_is_its_newest_validated_partition(old: Loop, live
     assert candidate["validations"] == [lived.february["good"]["digest"]]
     with refused(old, "UnsuitableData: .*'nowhere' must have a partition that may be used"):
         old.train("nowhere")
+
+
+def test_a_learning_curve_is_drawn_on_demand(old: Loop, lived: Lived) -> None:
+    reference = old.train(lived.january["good"], learning_curve=True, cache="off")
+    curve = get_document(old.store, reference["digest"], "candidate")["learning_curve"]
+    assert curve["rows"][-1] == reference["summary"]["rows_train"]
+    assert get_document(old.store, lived.january["model"]["digest"], "candidate")["learning_curve"] is None

@@ -75,3 +75,12 @@ def test_a_retry_gives_the_same_validation(loop: Loop, spoilt: dict[str, Any]) -
 
 def test_expectations_can_be_made_when_the_task_runs(old: Loop, lived: Lived) -> None:
     assert old.validate(lived.january["data"], expectations=lambda: [LATE])["verdict"] == "pass"
+
+
+def test_values_of_personal_columns_are_masked(loop: Loop, spoilt: dict[str, Any]) -> None:
+    known = {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "carrier", "value_set": ["WN"]}}
+    reference = loop.validate(spoilt, expectations=[known], on_failure="warn", personal_columns=["carrier"])
+    check = get_document(loop.store, reference["digest"], "validation")["checks"][0]
+    assert {one["values"]["carrier"] for one in check["examples"]} == {"•••"}
+    with refused(loop, "ConfigurationError: personal_columns .*near: carrier"):
+        loop.validate(spoilt, expectations=[known], personal_columns=["carier"])

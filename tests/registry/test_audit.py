@@ -60,6 +60,14 @@ def test_a_log_that_nobody_touched_is_clean(registry: Registry) -> None:
     assert not verify(store, MODEL).clean
 
 
+def test_what_a_loop_keeps_beside_the_log_is_no_part_of_it(grown: ObjectStore) -> None:
+    grown.create(layout.numbered(f"{layout.journal(MODEL, 'broker')}entries/", 1), b"{}")
+    grown.create(layout.pin(MODEL, "0" * 64), b"{}")
+    assert verify(grown, MODEL).clean
+    grown.create(f"{layout.model(MODEL)}elsewhere", b"{}")
+    assert _keys(verify(grown, MODEL)) == [f"{layout.model(MODEL)}elsewhere"]
+
+
 def test_a_model_that_does_not_exist_cannot_be_audited(store: ObjectStore) -> None:
     with pytest.raises(NotFound):
         verify(store, MODEL)

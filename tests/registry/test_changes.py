@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from stoker.core.records import Actor
 from stoker.errors import (
+    ApprovalRefused,
     ConflictError,
     InvalidName,
     NotFound,
@@ -12,17 +16,21 @@ from stoker.errors import (
     VersionBlocked,
 )
 from stoker.registry.changes import Block, Change, Move, Register, Rollback, SetAlias, Unblock, plan_moves
-from stoker.registry.state import AliasTarget, ModelState
+from stoker.registry.reviews import Approve, AskApproval, Reject
+from stoker.registry.state import AliasTarget, ModelState, Review
 
+DIGEST = "0" * 64
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+BOB = Actor("bob", "ui")
 STATE = ModelState(
     "churn",
     seq=9,
     versions=4,
     aliases={"champion": AliasTarget(3, 9), "previous": AliasTarget(2, 9), "shadow": AliasTarget(1, 5)},
     blocked=frozenset({4}),
+    reviews={2: Review(2, "waiting", DIGEST, "ada", "python", NOW, True, None, 8)},
 )
 HOME = plan_moves(STATE, "champion", 2)
-DIGEST = "0" * 64
 
 
 def test_a_plan_for_the_champion_takes_previous_along_and_links_to_the_moves_before() -> None:
@@ -41,6 +49,10 @@ def test_a_plan_for_the_champion_takes_previous_along_and_links_to_the_moves_bef
         Rollback(HOME, blocks=3),
         Block(3),
         Unblock(4),
+        AskApproval(1, DIGEST, BOB, NOW, NOW, four_eyes=True),
+        AskApproval(2, DIGEST, BOB, NOW + timedelta(1), NOW, four_eyes=True),
+        Approve(2, DIGEST, BOB, NOW),
+        Reject(2, DIGEST, BOB, NOW + timedelta(1)),
     ],
 )
 def test_a_change_whose_requirement_holds_is_taken(change: Change) -> None:
@@ -72,6 +84,14 @@ def test_a_change_whose_requirement_holds_is_taken(change: Change) -> None:
         (Block(5), NotFound),
         (Block(4), ConflictError),
         (Unblock(3), ConflictError),
+        (AskApproval(2, DIGEST, BOB, NOW, NOW, four_eyes=True), ConflictError),
+        (AskApproval(4, DIGEST, BOB, NOW, NOW, four_eyes=True), VersionBlocked),
+        (AskApproval(5, DIGEST, BOB, NOW, NOW, four_eyes=True), NotFound),
+        (Approve(1, DIGEST, BOB, NOW), NotFound),
+        (Approve(2, "1" * 64, BOB, NOW), ConflictError),
+        (Approve(2, DIGEST, Actor("ADA", "ui"), NOW), ApprovalRefused),
+        (Approve(2, DIGEST, BOB, NOW + timedelta(1)), ApprovalRefused),
+        (Reject(4, DIGEST, BOB, NOW), VersionBlocked),
     ],
 )
 def test_a_change_whose_requirement_is_broken_is_refused(change: Change, error: type[StokerError]) -> None:

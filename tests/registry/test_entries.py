@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,12 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stoker.core import wire
+from stoker.core.records import Actor
 from stoker.errors import IntegrityError, StokerError
 from stoker.registry.entries import Entry, follow, read_entry, write_entry
 from stoker.registry.registry import Registry
 from stoker.registry.state import ModelState
 from stoker.store.memory import MemoryStore
 from tests.registry.cases import ALICE, MODEL, START, promote, register, rollback
+
+END = datetime(2126, 1, 1, tzinfo=UTC)
 
 
 def _one_of_each() -> list[Entry]:
@@ -25,6 +29,10 @@ def _one_of_each() -> list[Entry]:
     rollback(registry)
     registry.unblock(MODEL, 2, actor=ALICE, reason="fine")
     registry.block(MODEL, 1, actor=ALICE, reason="leak")
+    for decide, number in ((registry.approve, 3), (registry.reject, 4)):
+        version = register(registry, number)
+        registry.ask_approval(MODEL, number, until=END, actor=ALICE, reason="passed")
+        decide(MODEL, number, evidence=version.digest, actor=Actor("bob", "ui"), reason="seen")
     return list(registry.history(MODEL))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from stoker.errors import GateFailed, NotFound, PromotionConflict, StokerError, VersionBlocked
+from stoker.core.records import Actor
+from stoker.errors import GateFailed, NotApproved, NotFound, PromotionConflict, StokerError, VersionBlocked
 from stoker.registry.audit import verify
 from stoker.registry.registry import ANY, Registry
 from stoker.store.memory import MemoryStore
@@ -18,6 +20,7 @@ from tests.registry.cases import ALICE, MODEL, SteppedClock, promote, register, 
 
 VERSIONS = st.integers(1, 6)
 ALIASES = st.sampled_from(["champion", "shadow"])
+END = datetime(2126, 1, 1, tzinfo=UTC)
 EXPECTED = st.sampled_from([ANY, None, 1, 2, 3])
 
 
@@ -31,6 +34,7 @@ class RegistryMachine(RuleBasedStateMachine):
         self.good: dict[int, bool] = {}
         self.moves: dict[str, list[tuple[datetime, int]]] = {"champion": [], "shadow": []}
         self.blocked: set[int] = set()
+        self.reviews: dict[int, str] = {}
         self.time = self.clock.now
 
     def now(self) -> datetime:
@@ -49,8 +53,8 @@ class RegistryMachine(RuleBasedStateMachine):
             self.now()
         assert made.number == self.trained.index(training) + 1
 
-    @rule(version=VERSIONS, alias=ALIASES, expected=EXPECTED)
-    def promotes(self, version: int, alias: str, expected: Any) -> None:
+    @rule(version=VERSIONS, alias=ALIASES, expected=EXPECTED, approval=st.booleans())
+    def promotes(self, version: int, alias: str, expected: Any, approval: bool) -> None:
         seen = self.pointed(alias)
         refused: type[StokerError] | None = None
         if version > len(self.trained):
@@ -62,11 +66,14 @@ class RegistryMachine(RuleBasedStateMachine):
                 refused = PromotionConflict
             elif not self.good[version]:
                 refused = GateFailed
+            elif approval and self.reviews.get(version) != "approved":
+                refused = NotApproved
+        wanted: dict[str, Any] = {"alias": alias, "expected_version": expected, "require_approval": approval}
         if refused:
             with pytest.raises(refused):
-                promote(self.registry, version, alias=alias, expected_version=expected)
+                promote(self.registry, version, **wanted)
             return
-        move = promote(self.registry, version, alias=alias, expected_version=expected)
+        move = promote(self.registry, version, **wanted)
         assert move.changed == (seen != version)
         if move.changed:
             assert move.previous == seen
@@ -84,6 +91,7 @@ class RegistryMachine(RuleBasedStateMachine):
             return
         assert rollback(self.registry, alias=alias).version == target
         self.blocked.add(current)
+        self._voids(current)
         self.moves[alias].append((self.now(), target))
 
     @rule(version=VERSIONS, block=st.booleans())
@@ -95,7 +103,38 @@ class RegistryMachine(RuleBasedStateMachine):
             return
         assert change(MODEL, version, actor=ALICE, reason="r") == ((version in self.blocked) != block)
         self.blocked = self.blocked | {version} if block else self.blocked - {version}
+        if block:
+            self._voids(version)
         self.now()
+
+    def _voids(self, version: int) -> None:
+        if version in self.reviews:
+            self.reviews[version] = "void"
+
+    @rule(version=VERSIONS)
+    def asks(self, version: int) -> None:
+        asking: dict[str, Any] = {"until": END, "actor": ALICE, "reason": "passed"}
+        if version > len(self.trained) or version in self.blocked:
+            with pytest.raises(NotFound if version > len(self.trained) else VersionBlocked):
+                self.registry.ask_approval(MODEL, version, **asking)
+            return
+        if self.reviews.get(version) != "approved":
+            self.reviews[version] = "waiting"
+        assert self.registry.ask_approval(MODEL, version, **asking).status == self.reviews[version]
+        self.now()
+
+    @rule(version=VERSIONS, status=st.sampled_from(["approved", "rejected"]), who=st.sampled_from(["alice", "bob"]))
+    def decides(self, version: int, status: str, who: str) -> None:
+        decide = self.registry.approve if status == "approved" else self.registry.reject
+        evidence = self.registry.version(MODEL, version).digest if version <= len(self.trained) else "0" * 64
+        given: dict[str, Any] = {"evidence": evidence, "actor": Actor(who, "ui"), "reason": "seen"}
+        if self.reviews.get(version) == "waiting" and (status, who) != ("approved", "alice"):
+            self.reviews[version] = status
+            assert decide(MODEL, version, **given).decided_by == who
+            self.now()
+            return
+        with suppress(StokerError):  # nothing to decide, or the same decision again
+            decide(MODEL, version, **given)
 
     @rule(seconds=st.sampled_from([-86_400, 0, 1, 60]))
     def the_clock_jumps(self, seconds: int) -> None:
@@ -112,6 +151,7 @@ class RegistryMachine(RuleBasedStateMachine):
             return
         state = self.registry.state(MODEL)
         assert (state.versions, set(state.blocked)) == (len(self.trained), self.blocked)
+        assert {version: review.status for version, review in state.reviews.items()} == self.reviews
         assert [state.pointed(alias) for alias in self.moves] == [self.pointed(alias) for alias in self.moves]
 
     def teardown(self) -> None:

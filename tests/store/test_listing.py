@@ -32,6 +32,18 @@ def test_keys_are_those_of_a_sorted_dict(keys: set[str], prefix: str, after: str
             assert list(store.keys(prefix, after=after)) == wanted
 
 
+@settings(max_examples=80, deadline=None)
+@given(st.sets(_KEY, max_size=12).map(_without_nesting), st.one_of(st.just(""), _KEY.map(lambda key: f"{key}/")))
+def test_folders_are_the_first_parts_of_the_keys_below(keys: set[str], prefix: str) -> None:
+    below = [key.removeprefix(prefix) for key in sorted(keys) if key.startswith(prefix)]
+    wanted = list(dict.fromkeys(key.split("/")[0] for key in below if "/" in key))
+    with tempfile.TemporaryDirectory() as folder:
+        for store in (MemoryStore(), LocalStore(Path(folder))):
+            for key in keys:
+                store.create(key, b"")
+            assert list(store.folders(prefix)) == wanted
+
+
 def test_a_listing_goes_on_while_writers_write(tmp_path: Path) -> None:
     for store in (MemoryStore(), LocalStore(tmp_path)):
         for key in ("a/1", "b/1"):

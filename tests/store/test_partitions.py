@@ -116,3 +116,34 @@ def test_a_partition_that_means_another_snapshot_by_now_is_not_withdrawn():
     assert not withdraw(store, "p", A)
     assert not withdraw(store, "nowhere", A)
     assert partitions.newest(store, "d", "raw", "p") == B
+
+
+def test_a_pointer_tells_the_task_that_made_it_where_that_is_known():
+    store = MemoryStore()
+    common = {"dataset": "d", "stage": "raw", "partition": "p", "data_id": wire.sha256(b"data")}
+    partitions.point(store, snapshot=A, origin="dag/run/task/-1", **common)
+    assert partitions.newest_pointer(store, "d", "raw", "p")["origin"] == "dag/run/task/-1"
+    partitions.point(store, snapshot=B, **common)
+    assert "origin" not in partitions.newest_pointer(store, "d", "raw", "p")
+    assert partitions.pointer_to(store, "d", "raw", "p", A)["origin"] == "dag/run/task/-1"
+    assert partitions.pointer_to(store, "d", "raw", "p", A, tries=1) is None
+    assert partitions.pointer_to(store, "d", "raw", "nowhere", A) is None
+
+
+def test_a_withdrawal_is_no_pointer_to_its_snapshot():
+    store = MemoryStore()
+    point(store, "p", A)
+    withdraw(store, "p", A)
+    assert partitions.pointer_to(store, "d", "raw", "p", A)["snapshot"] == A
+    assert partitions.pointer_to(store, "d", "raw", "p", A, tries=1) is None
+
+
+def test_the_last_partitions_in_use_are_given_and_the_others_counted():
+    store = MemoryStore()
+    for number in range(1, 7):
+        point(store, f"p{number}", A)
+    withdraw(store, "p5", A)
+    found, earlier = partitions.last_pointers(store, "d", "raw", limit=3)
+    assert [pointer["partition"] for pointer in found] == ["p6", "p4", "p3"]
+    assert earlier == 2
+    assert partitions.last_pointers(store, "d", "none", limit=3) == ([], 0)

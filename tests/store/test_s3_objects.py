@@ -263,6 +263,15 @@ def test_listing_goes_on_over_pages(s3_client: Any, s3_store: S3Store) -> None:
     assert paging.pages == 5
 
 
+def test_folders_are_named_over_pages(s3_client: Any, s3_store: S3Store) -> None:
+    paging = _TwoByTwo(s3_client)
+    store = S3Store(paging, BUCKET, s3_store.uri.rsplit("/", 1)[-1], patience=HASTE)
+    for key in ("a/1", "a/2", "b/1", "c", "d/e/1", "f", "g"):
+        store.create(f"over/{key}", b"")
+    assert list(store.folders("over/")) == ["a", "b", "d"]
+    assert paging.pages == 3
+
+
 def test_a_listing_leaves_out_what_no_stoker_wrote(s3_client: Any, s3_store: S3Store) -> None:
     prefix = s3_store.uri.rsplit("/", 1)[-1]
     s3_store.create("folder/key", b"")

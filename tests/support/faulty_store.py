@@ -75,6 +75,9 @@ class FaultyStore:
     def exists(self, key: str) -> bool:
         return self.inner.exists(key)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        return self.inner.folders(prefix)
+
     def keys(self, prefix: str, *, after: str = "") -> Iterator[str]:
         return self.inner.keys(prefix, after=after)
 

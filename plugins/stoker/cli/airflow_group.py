@@ -11,6 +11,8 @@ _COMMANDS = {
     "versions": "List the versions of a model",
     "show": "Show one version of a model",
     "promote": "Point an alias at a version",
+    "approve": "Let a version that waits for approval go into production",
+    "reject": "Keep a version that waits for approval out of production",
     "rollback": "Point an alias back, and block the bad version",
     "unblock": "Let a version that was rolled back be promoted again",
     "why": "Tell what woke a model's loop, and what decided",
@@ -18,6 +20,8 @@ _COMMANDS = {
     "retrain": "Ask for a training of a model",
     "resume": "Close the circuit breaker of a model",
     "drift": "Show what monitoring found in the last windows",
+    "report": "Write the report of a document as one HTML file",
+    "card": "Write the model card of a version as one HTML file",
     "audit": "Read and check the commit log",
     "doctor": "Check this installation",
 }

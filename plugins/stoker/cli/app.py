@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from stoker import __version__
-from stoker.cli import loop, monitoring, records
+from stoker.cli import approvals, loop, monitoring, records, reports
 from stoker.cli.failures import EXIT_CODES, INTERRUPTED, NEGATIVE, show_failure, show_usage
 from stoker.cli.invocation import Invocation
 from stoker.cli.output import plain, show_facts, show_json, show_table, utc
@@ -109,15 +109,24 @@ def app() -> None:
 @_shared
 @_pass
 def list_models(invocation: Invocation) -> None:
-    """List all models with their champions."""
+    """List all models with their champions, and the versions that wait for approval."""
     rows = [records.model_record(invocation.registry, name) for name in invocation.registry.models()]
     if invocation.as_json:
         show_json({"models": rows})
         return
     show_table(
         f"Models in {plain(invocation.store.uri)}",
-        ("Model", "Champion#", "Versions#", "Changed (UTC)"),
-        [(row["model"], row["champion"], row["versions"], records.shown_time(row["changed"])) for row in rows],
+        ("Model", "Champion#", "Versions#", "Waiting#", "Changed (UTC)"),
+        [
+            (
+                row["model"],
+                row["champion"],
+                row["versions"],
+                ", ".join(f"v{number}" for number in row["waiting"]) or None,
+                records.shown_time(row["changed"]),
+            )
+            for row in rows
+        ],
         empty=f"No model is registered in {plain(invocation.store.uri)} yet.",
     )
 
@@ -158,7 +167,8 @@ def list_versions(invocation: Invocation, model: str, limit: int) -> None:
 def show_version(invocation: Invocation, model: str, which: str) -> None:
     """Show one version of MODEL, by number or by alias."""
     version = _find(invocation, model, which)
-    record = records.version_record(version)
+    review = invocation.registry.state(model).reviews.get(version.number)
+    record = {**records.version_record(version), "review": review.to_record() if review else None}
     if invocation.as_json:
         show_json({**record, "manifest": version.manifest})
         return
@@ -166,6 +176,7 @@ def show_version(invocation: Invocation, model: str, which: str) -> None:
     facts = [
         ("Aliases", ", ".join(version.aliases) or None),
         ("Blocked", "yes" if version.blocked else "no"),
+        ("Approval", approvals.shown(review)),
         ("Verdict", record["verdict"]),
         *(("because", reason) for reason in record["reasons"]),
         *((name, value) for name, value in (evaluation.get("metrics") or {}).items()),
@@ -186,11 +197,19 @@ def show_version(invocation: Invocation, model: str, which: str) -> None:
     "--expect", default="any", metavar="N|none|any", show_default=True, help="Where the alias must point now."
 )
 @click.option("--no-verdict", is_flag=True, help="Also a version that has not passed its evaluation.")
+@click.option("--approved", is_flag=True, help="Only a version that a person has approved as it is.")
 @_REASON
 @_shared
 @_pass
 def promote(
-    invocation: Invocation, model: str, version: str, alias: str, expect: str, no_verdict: bool, reason: str
+    invocation: Invocation,
+    model: str,
+    version: str,
+    alias: str,
+    expect: str,
+    no_verdict: bool,
+    approved: bool,
+    reason: str,
 ) -> None:
     """Point an alias of MODEL at VERSION, in one atomic write."""
     move = invocation.registry.promote(
@@ -199,6 +218,7 @@ def promote(
         alias=alias,
         expected_version=parse_expected(expect),
         require_verdict=not no_verdict,
+        require_approval=approved,
         actor=invocation.actor,
         reason=reason,
     )
@@ -329,7 +349,7 @@ def doctor(context: click.Context, invocation: Invocation) -> None:
         context.exit(NEGATIVE)
 
 
-for _command in (*loop.COMMANDS, *monitoring.COMMANDS):
+for _command in (*approvals.COMMANDS, *loop.COMMANDS, *monitoring.COMMANDS, *reports.COMMANDS):
     _shared(_command)
     app.add_command(_command)
 

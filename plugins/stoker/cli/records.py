@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stoker.cli.approvals import waiting
 from stoker.cli.output import utc
 from stoker.core.clock import from_text, to_text
 from stoker.core.verdicts import Outcome
@@ -24,6 +25,7 @@ def model_record(registry: Registry, name: str) -> dict[str, Any]:
         "model": name,
         "champion": state.pointed(CHAMPION),
         "versions": state.versions,
+        "waiting": waiting(state),
         "changed": to_text(state.time) if state.time else None,
     }
 

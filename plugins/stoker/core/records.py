@@ -64,11 +64,15 @@ class Reference:
         return cls(**value)
 
 
+AIRFLOW = "airflow"
+"""The user of a change behind which there is no person: a scheduled run, or an answer that nobody gave."""
+
+
 @dataclass(frozen=True)
 class Actor:
     """Who or what made a change.
 
-    :param user: the person or service account; ``airflow`` for a scheduled run.
+    :param user: the person or service account; :data:`AIRFLOW` for a scheduled run.
     :param origin: where it came from: ``dag/run/task`` in Airflow, ``cli``, ``ui``, ``python``.
     """
 

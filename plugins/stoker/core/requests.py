@@ -18,7 +18,7 @@ SOURCES = (
 )  # fmt: skip
 """What may ask for a retraining."""
 
-OUTCOMES = ("promoted", "kept", "stopped", "failed", "skipped")
+OUTCOMES = ("promoted", "proposed", "kept", "stopped", "failed", "skipped")
 """How a run that held the lease may end."""
 
 _REMEMBERED = 1000
@@ -82,7 +82,7 @@ class State:
     :param served: dedupe keys of the last requests that were closed, with their ids; the newest last.
     :param starts: when trainings of the last day began.
     :param last_result: when a training last came to a result, so that the next one may have to cool down.
-    :param ineffective: trainings in a row that brought no new champion.
+    :param ineffective: trainings in a row that brought no version worth promoting.
     :param last_ineffective: when the last of them ended.
     :param refused: the last claim, when it was refused and nothing happened since: its kind and reason, and when.
     :param last_holder: the run whose lease was closed last.
@@ -106,7 +106,7 @@ class State:
         return tuple(request for request in self.requests if request.id not in lease.ids)
 
     def useless(self, now: datetime) -> tuple[int, datetime | None]:
-        """How many trainings in a row brought no new champion, and when the last of them ended.
+        """How many trainings in a row brought no version worth promoting, and when the last of them ended.
 
         A lease that ran out is one of them: otherwise a training that kills its worker would be tried for ever.
         """
@@ -158,7 +158,7 @@ def _settled(state: State, record: dict[str, Any], now: datetime) -> State:
         return replace(state, starts=tuple(start for start in state.starts if start != lease.since))
     if outcome != "failed":
         state = replace(state, last_result=now)
-    if outcome == "promoted":
+    if outcome in {"promoted", "proposed"}:
         return replace(state, ineffective=0, last_ineffective=None)
     return replace(state, ineffective=state.ineffective + 1, last_ineffective=now)
 

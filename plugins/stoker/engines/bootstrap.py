@@ -63,15 +63,20 @@ def draw_weights(rows: int, draws: int, generator: np.random.Generator) -> Array
     return np.bincount(picked.ravel(), minlength=draws * rows).reshape(draws, rows).astype(np.float64)
 
 
+def vectorised(metric: Metric) -> bool:
+    """Whether the metric is computed for many draws at once; any other costs a call for each draw."""
+    # The two areas are defined on one score a row: a binary task.
+    return metric.rows is not None or (metric.scorer in _AREAS and metric.tasks == (BINARY,))
+
+
 def weighted_metric(metric: Metric, y: Array, output: Output) -> Draws:
     """The metric as a function of row weights, in the fastest way that is exact."""
     if not metric.usable(output):
         return lambda weights: np.full(len(weights), math.nan)
     if metric.rows is not None:
         return _mean_of_rows(metric, y, output)
-    # The two areas are defined on one score a row: a binary task.
-    if metric.scorer in {"roc_auc", "average_precision"} and metric.tasks == (BINARY,):
-        return _ranked(y, output, _area_under_roc if metric.scorer == "roc_auc" else _area_under_precision, metric)
+    if vectorised(metric):
+        return _ranked(y, output, _AREAS[metric.scorer], metric)
     return _one_by_one(metric, y, output)
 
 
@@ -143,6 +148,9 @@ def _area_under_precision(hits: Array, seen: Array) -> Array:
     both = (all_hits > 0) & (all_hits < seen[:, -1])
     result: Array = np.where(both, np.einsum("ij,ij->i", gained, precision) / all_hits, np.nan)
     return result
+
+
+_AREAS = {"roc_auc": _area_under_roc, "average_precision": _area_under_precision}
 
 
 def _one_by_one(metric: Metric, y: Array, output: Output) -> Draws:

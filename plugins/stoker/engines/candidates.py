@@ -35,18 +35,21 @@ def newest(store: ObjectStore, fingerprint: str) -> tuple[str, dict[str, Any]] |
 
 
 def remember(
-    store: ObjectStore, digest: str, document: dict[str, Any], *, keep_first: bool
+    store: ObjectStore, digest: str, document: dict[str, Any], *, keep_first: bool, origin: str | None = None
 ) -> tuple[str, dict[str, Any]]:
     """Let the fingerprint of a candidate mean this candidate, under the next number.
 
     :param keep_first: take the candidate of somebody who was faster instead, so that all who train the same at the same time
         go on with one.
+    :param origin: the task that trained it, as :attr:`~stoker.core.records.Actor.origin`; no reader depends on it.
     :returns: digest and document of the candidate that counts.
     :raises StoreUnavailable: when others were faster many times in a row; the same call may succeed later.
     """
     fingerprint = document["fingerprint"]
     prefix = layout.training(fingerprint)
     record = {"format": wire.FORMAT, "kind": "training", "fingerprint": fingerprint, "candidate": digest}
+    if origin:
+        record["origin"] = origin
     for _ in range(_MAX_TRIES):
         number = max((layout.number_of(key) for key in store.keys(prefix)), default=0) + 1
         if keep_first and (known := newest(store, fingerprint)) is not None:
@@ -60,6 +63,20 @@ def remember(
         f"The training {fingerprint[:12]} must hold still for one write; others wrote {_MAX_TRIES} times meanwhile. "
         "Try again later."
     )
+
+
+def origin_of(store: ObjectStore, fingerprint: str, digest: str, *, tries: int = 5) -> str | None:
+    """The task that trained a candidate, if that was noted.
+
+    :param tries: how many of the newest pointers of the fingerprint are read at most.
+    """
+    keys = list(store.keys(layout.training(fingerprint)))
+    for key in reversed(keys[-tries:]):
+        pointer = wire.parse(store.read(key), f"The training pointer {key}")
+        if pointer.get("candidate") == digest:
+            origin: str | None = pointer.get("origin")
+            return origin
+    return None
 
 
 def verify_files(store: ObjectStore, document: Mapping[str, Any]) -> None:

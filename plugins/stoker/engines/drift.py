@@ -24,8 +24,10 @@ from stoker.core.drift import (
 from stoker.core.records import Reference
 from stoker.core.verdicts import Outcome, Verdict
 from stoker.engines import divergences, training_rows
+from stoker.engines.drift_figures import draw_columns
 from stoker.engines.drift_measures import measure
 from stoker.engines.drift_report import ReportPolicy, write_report
+from stoker.engines.figures import store_figures
 from stoker.engines.metrics import MULTICLASS
 from stoker.engines.profiles import (
     FEATURE,
@@ -255,7 +257,10 @@ def _judge(
     verdict = judge_window(findings, alarms, policy, profile.rows)
     alerted = [] if late or not enough else [kind for kind in Kind if alarms[kind].state is State.ALERT]
     log.info("Window %s against v%d: %s, %s", current.window, office.number, verdict.outcome.value, verdict.reasons[0])
-    features = [feature["name"] for feature in office.candidate["features"]]
+    columns = [_finding_record(one) for one in findings]
+    personal = frozenset(office.candidate.get("personal_columns", ()))
+    figures = store_figures(store, DRIFT, lambda: draw_columns(reference, profile, columns, personal=personal))
+    features = [feature["name"] for feature in office.candidate["features"] if feature["name"] not in personal]
     return {
         "kind": DRIFT,
         "model": office.model,
@@ -275,7 +280,8 @@ def _judge(
         "due": [] if late or not enough else [kind.value for kind in Kind if alarms[kind].is_due(policy)],
         "late": late,
         "windows_since_promotion": len(before) + 1,
-        "columns": [_finding_record(one) for one in findings],
+        "columns": columns,
+        "figures": figures,
         "report": write_report(
             store,
             reference=office.candidate["datasets"],
@@ -386,6 +392,7 @@ def _unjudged(
         "due": [],
         "windows_since_promotion": None,
         "columns": [],
+        "figures": None,
         "report": None,
         "verdict": Verdict(why[0], (why[1].format(model=model),)).to_record(),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,13 @@ from stoker.core.verdicts import Outcome, Verdict, combine
 from stoker.engines import metrics
 from stoker.engines.bootstrap import paired_difference
 from stoker.engines.candidates import verify_files
+from stoker.engines.evaluation_figures import draw_models
+from stoker.engines.figures import store_figures
 from stoker.engines.frames import read_table, row_hashes, to_frame
 from stoker.engines.metrics import Array, Metric, Output
 from stoker.engines.persistence import load_model
 from stoker.engines.prediction import encode, predict
+from stoker.engines.slices import choose_columns, measure_slices
 from stoker.engines.smoke import smoke_test
 from stoker.engines.training_rows import follow
 from stoker.errors import ConfigurationError, IntegrityError, ModelError, NotFound, SchemaMismatch, UnsuitableData
@@ -88,6 +91,7 @@ def evaluate(
     champion: Mapping[str, Any] | None = None,
     champion_version: int | None = None,
     mode: str = Mode.ENFORCE,
+    slices: Sequence[str] | None = None,
     trusted: Iterable[str] = (),
 ) -> Reference:
     """Judge a candidate and store the evaluation. A negative verdict is an answer, not an error.
@@ -102,13 +106,17 @@ def evaluate(
     :param champion: the manifest of the version in office, with ``candidate`` and ``files``; ``None`` when there is none.
     :param champion_version: its number.
     :param mode: ``enforce``; ``dry_run``: the same verdict, which the caller must not act on; ``off``: nothing is judged.
+    :param slices: columns by whose values both models are measured apart, for the report alone: no gate decides by them. Without it, up to
+        three of the most important features.
     :param trusted: types beyond Stoker's own list that models may hold.
-    :returns: a reference of kind ``evaluation``.
-    :raises UsageError: when the policy names a metric that the task does not have, or the mode is none.
+    :returns: a reference of kind ``evaluation``; its document names one of kind ``figures``, which reports draw.
+    :raises UsageError: when the policy names a metric that the task does not have, or the mode is none, or a slice is by a personal column.
     :raises CorruptArtifact: when a file of the candidate was damaged since training: no verdict, for that says nothing about the model.
-    :raises SchemaMismatch: when the rows lack a column of the candidate.
+    :raises SchemaMismatch: when the rows lack a column of the candidate, or one to slice by.
     :raises UnsuitableData: when rows have no target.
     """
+    if isinstance(slices, str):
+        raise ConfigurationError(f"slices must be a list of columns; got the text {ascii(slices)[:80]}.")
     if mode not in set(Mode):
         raise ConfigurationError(f"mode must be one of {', '.join(Mode)}; got {ascii(mode)[:80]}.")
     mode = Mode(mode)
@@ -130,6 +138,7 @@ def evaluate(
         "baselines": {},
         "comparison": None,
         "smoke_passed": False,
+        "figures": None,
         "policy": {**asdict(policy), "metric": metric.name},
         "mode": mode.value,
     }
@@ -137,7 +146,7 @@ def evaluate(
         verdict = Verdict(Outcome.NOT_CONFIGURED, ("The gate is switched off (mode='off'); nothing was judged.",))
     else:
         office = None if champion is None else _champion(champion, champion_version)
-        gate = _Gate(store, candidate, office, policy, metric, tuple(trusted), facts)
+        gate = _Gate(store, candidate, office, policy, metric, slices, tuple(trusted), facts)
         verdict = gate.judge(document)
     if mode is Mode.DRY_RUN:
         verdict = Verdict(verdict.outcome, verdict.reasons, {**verdict.numbers, "dry_run": True})
@@ -156,6 +165,7 @@ class _Gate:
         champion: Champion | None,
         policy: GatePolicy,
         metric: Metric,
+        slices: Sequence[str] | None,
         trusted: tuple[str, ...],
         facts: dict[str, Any],
     ) -> None:
@@ -164,6 +174,9 @@ class _Gate:
         self._champion = champion
         self._policy = policy
         self._metric = metric
+        self._slices = slices
+        self._personal = frozenset(candidate.get("personal_columns", ()))
+        self._outputs_shown: dict[str, Output] = {}
         self._trusted = trusted
         self._facts = facts
 
@@ -183,6 +196,7 @@ class _Gate:
         except ModelError as error:
             return Verdict(Outcome.FAIL, (error.message,), smoke.numbers)
         self._facts["metrics"] = self._measure(rows, output)
+        self._outputs_shown["challenger"] = output
         verdicts = [
             *self._compare(rows, output),
             *self._judge_bounds(rows, output),
@@ -192,16 +206,45 @@ class _Gate:
             judge_size(len(rows.y), self._policy),
             smoke,
         ]
+        self._facts["figures"] = store_figures(self._store, "evaluation", lambda: self._draw(rows))
         return combine(verdicts)
+
+    def _draw(self, rows: Rows) -> dict[str, Any]:
+        """What the report shows of the models that were scored."""
+        task, shown, columns = self._candidate["task"], self._outputs_shown, self._slices
+        if columns is None:
+            columns = choose_columns(self._candidate, rows.table, without=self._personal)
+        return {
+            "task": task,
+            "rows": len(rows.y),
+            "metric": self._metric.name,
+            "greater_is_better": self._metric.greater_is_better,
+            "models": draw_models(task, self._candidate["classes"], rows.y, shown),
+            "slices": measure_slices(
+                rows.table,
+                columns,
+                metric=self._metric,
+                y=rows.y,
+                challenger=shown["challenger"],
+                champion=shown.get("champion"),
+                alpha=self._policy.alpha,
+            ),
+        }
 
     def _read(self, document: Mapping[str, Any]) -> Rows:
         candidate = self._candidate
         known = {column["name"] for column in document["columns"]}
-        wanted = [*(feature["name"] for feature in candidate["features"]), candidate["target"]]
+        private = self._personal.intersection(self._slices or ())
+        if private:
+            raise ConfigurationError(
+                f"slices must not show values of personal columns; got {', '.join(sorted(private))}. Leave them out."
+            )
+        wanted = [*(feature["name"] for feature in candidate["features"]), candidate["target"], *(self._slices or ())]
         missing = [name for name in wanted if name not in known]
         if missing:
             raise SchemaMismatch(
-                f"The evaluation rows must have all columns of the model; missing: {', '.join(missing)}. Pass a dataset of the same schema."
+                f"The evaluation rows must have all columns of the model, and of slices; missing: {', '.join(missing)}. Pass a dataset "
+                "of the same schema."
             )
         table = read_table(self._store, document)
         target = to_frame(table.select([candidate["target"]]))[candidate["target"]]
@@ -287,6 +330,7 @@ class _Gate:
         except (IntegrityError, NotFound, ModelError) as error:
             return [_unusable(champion, error.message)]
         self._facts["champion_metrics"] = self._measure(rows, theirs)
+        self._outputs_shown["champion"] = theirs
         difference = paired_difference(
             self._metric, rows.y, output, theirs, alpha=self._policy.alpha, n_boot=self._policy.n_boot, seed=_SEED
         )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from stoker.engines.examples import show_examples
+from stoker.engines.personal import MASK
 from stoker.errors import ConfigurationError
 
 # Importing it logs some two hundred lines at INFO, which is the level of an Airflow task.
@@ -45,6 +48,8 @@ Expectations = str | Mapping[str, Any] | Sequence[Any] | Callable[[], Any]
 _RESULT_FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False}
 _MAX_PARAMETER_LENGTH = 120
 _MAX_SENTENCE_LENGTH = 400
+# What these find and ask for are names of columns, not values.
+_OF_NAMES = ("expect_table_columns_to_match_ordered_list", "expect_table_columns_to_match_set")
 _COLUMN_PARAMETERS = ("column", "column_A", "column_B", "column_list")
 
 
@@ -60,6 +65,7 @@ class Check:
     :param unexpected_share: the same as a share of all rows, 0 to 1.
     :param attributable: whether it is known which rows broke it.
     :param sentence: the result for people.
+    :param examples: of a failed check, a few of the rows that broke it; see :func:`~stoker.engines.examples.show_examples`.
     :param rows: the positions of the rows that broke it, ascending; empty when they are not known.
     """
 
@@ -71,6 +77,7 @@ class Check:
     unexpected_share: float | None
     attributable: bool
     sentence: str
+    examples: list[dict[str, Any]]
     rows: npt.NDArray[np.int64]
 
     @property
@@ -114,13 +121,17 @@ def load_expectations(expectations: Expectations, *, severity: str = "critical")
     return loaded
 
 
-def check_frame(frame: pd.DataFrame, expectations: Sequence[ExpectationConfiguration]) -> list[Check]:
+def check_frame(
+    frame: pd.DataFrame, expectations: Sequence[ExpectationConfiguration], *, personal: Collection[str] = ()
+) -> list[Check]:
     """Check a frame against expectations, and give the results in their order.
 
     An expectation that cannot be computed, such as for a column that does not exist, is a failed check of severity ``critical``.
 
     :param frame: with an index that counts from 0.
     :param expectations: from :func:`load_expectations`. Bounds for times need a zone: ``2013-01-01T00:00:00Z``.
+    :param personal: columns whose values must not be shown. A check that mentions one tells how many rows broke it, and nothing of what
+        was found or asked for.
     """
     context = _context()
     asset = context.data_sources.add_pandas("memory").add_dataframe_asset("rows")
@@ -130,7 +141,7 @@ def check_frame(frame: pd.DataFrame, expectations: Sequence[ExpectationConfigura
     results = {
         result.expectation_config.id: result for result in batch.validate(suite, result_format=_RESULT_FORMAT).results
     }
-    checks = [_check(results[item.id], frame) for item in expectations]
+    checks = [_check(results[item.id], frame, personal) for item in expectations]
     for number, check in enumerate(checks, start=1):
         log.info("Check %d of %d, %s: %s", number, len(checks), "passed" if check.success else "FAILED", check.sentence)
     return checks
@@ -188,7 +199,7 @@ def _configuration(item: Any, number: int, severity: str) -> ExpectationConfigur
     return configuration
 
 
-def _check(result: Any, frame: pd.DataFrame) -> Check:
+def _check(result: Any, frame: pd.DataFrame, personal: Collection[str]) -> Check:
     config, facts = result.expectation_config, result.result
     problem = _exception(result.exception_info)
     severity = "critical" if problem else str(config.severity.value)
@@ -197,6 +208,7 @@ def _check(result: Any, frame: pd.DataFrame) -> Check:
     count = len(rows) if attributable else None
     share = len(rows) / len(frame) if attributable and len(frame) else None
     columns = _columns(config.kwargs)
+    private = config.type not in _OF_NAMES and _mentions(config.kwargs, personal)
     return Check(
         expectation=config.type,
         column=", ".join(columns) or None,
@@ -205,7 +217,8 @@ def _check(result: Any, frame: pd.DataFrame) -> Check:
         unexpected_count=count,
         unexpected_share=share,
         attributable=attributable,
-        sentence=_sentence(result, problem, count, frame),
+        sentence=_sentence(result, problem, count, frame, private=private),
+        examples=[] if result.success else show_examples(frame, rows, columns, personal=personal),
         rows=rows,
     )
 
@@ -229,21 +242,35 @@ def _columns(parameters: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _sentence(result: Any, problem: str | None, count: int | None, frame: pd.DataFrame) -> str:
+def _mentions(parameters: Mapping[str, Any], personal: Collection[str]) -> bool:
+    """Whether a check is about a personal column, be it in a condition on rows or the text of a query."""
+    texts = [str(value) for name, value in parameters.items() if name not in _COLUMN_PARAMETERS]
+    return any(
+        name in _columns(parameters) or any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for text in texts)
+        for name in personal
+    )
+
+
+def _sentence(result: Any, problem: str | None, count: int | None, frame: pd.DataFrame, *, private: bool) -> str:
     config, facts = result.expectation_config, result.result
     if problem:
-        outcome = f"could not be computed: {_missing_columns(config.kwargs, frame) or problem}"
+        outcome = f"could not be computed: {_missing_columns(config.kwargs, frame) or (MASK if private else problem)}"
     elif count is not None:
         outcome = f"{count} of {len(frame)} rows broke it ({count / max(len(frame), 1):.2%})"
     elif facts.get("observed_value") is not None:
-        outcome = f"found {str(facts['observed_value'])[:_MAX_PARAMETER_LENGTH]}"
+        outcome = f"found {MASK if private else str(facts['observed_value'])[:_MAX_PARAMETER_LENGTH]}"
     else:
         outcome = "holds" if result.success else "does not hold"
-    return f"{config.type}({_parameters(config.kwargs)}): {outcome}"[:_MAX_SENTENCE_LENGTH]
+    return f"{config.type}({_parameters(config.kwargs, private=private)}): {outcome}"[:_MAX_SENTENCE_LENGTH]
 
 
-def _parameters(parameters: Mapping[str, Any]) -> str:
-    shown = [f"{name}={value!r}" for name, value in parameters.items() if value is not None and name != "batch_id"]
+def _parameters(parameters: Mapping[str, Any], *, private: bool) -> str:
+    """What was asked for; of a check about a personal column, whose bounds and sets may be values too, only the columns."""
+    shown = [
+        f"{name}={MASK if private and name not in _COLUMN_PARAMETERS else repr(value)}"
+        for name, value in parameters.items()
+        if value is not None and name != "batch_id"
+    ]
     text = ", ".join(shown)
     return text if len(text) <= _MAX_PARAMETER_LENGTH else f"{text[: _MAX_PARAMETER_LENGTH - 1]}…"
 

@@ -51,6 +51,7 @@ def score(
     trusted: Iterable[str] = (),
     batch_rows: int = 100_000,
     max_threads: int | None = None,
+    origin: str | None = None,
     clock: time.Clock = time.system_clock,
 ) -> Reference:
     """Predict every row of a snapshot and let the partition of the model's predictions mean the result.
@@ -72,6 +73,7 @@ def score(
     :param trusted: types beyond Stoker's own list that model files may hold.
     :param batch_rows: rows that are predicted at once.
     :param max_threads: threads of the numeric libraries; those that the process may use without it.
+    :param origin: the task that does it, as :attr:`~stoker.core.records.Actor.origin`; kept for whoever follows the lineage.
     :returns: a reference of kind ``predictions``; ``summary["new"]`` tells whether anything was written.
     :raises SchemaMismatch: when feature columns are missing or of another type; all of them are named.
     :raises UnsuitableData: when an id is missing or stands there twice.
@@ -114,6 +116,7 @@ def score(
         partition=document["partition"],
         snapshot=digest,
         data_id=stored["data_id"],
+        origin=origin,
         clock=clock,
     )
     log.info("Scored %d rows with %s v%d, %.0f rows/s.", stored["rows"], model_name, version_number, rate)

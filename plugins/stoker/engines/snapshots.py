@@ -43,6 +43,7 @@ def snapshot(
     s3_client_factory: ClientFactory | None = None,
     table: pa.Table | pd.DataFrame | None = None,
     landed: Sequence[Mapping[str, Any]] | None = None,
+    origin: str | None = None,
     clock: time.Clock = time.system_clock,
 ) -> Reference:
     """Freeze a source as one partition of a dataset.
@@ -60,6 +61,7 @@ def snapshot(
     :param landed: files as a claim listed them: ``uri``, ``size`` and ``version`` of each. In the ledger of the dataset they become taken
         with this snapshot, or refused when the data cannot be used. A file that has changed since is in the snapshot as it is
         now and stays pending, and so does one that is gone.
+    :param origin: the task that does it, as :attr:`~stoker.core.records.Actor.origin`; kept for whoever follows the lineage.
     :returns: a reference of kind ``dataset`` with verdict ``pass``; ``summary["new"]`` tells whether anything was written.
     :raises SourceNotFound: when the source means no file.
     :raises UnreadableData: when a file is not what its name says.
@@ -103,6 +105,7 @@ def snapshot(
             partition=partition,
             snapshot=digest,
             data_id=document["data_id"],
+            origin=origin,
             clock=clock,
         )
     intake.taken(digest)

@@ -29,9 +29,12 @@ from stoker.engines.estimators import (
 from stoker.engines.frames import store_table, to_frame
 from stoker.engines.golden import golden_rows
 from stoker.engines.importances import importances
+from stoker.engines.learning_curves import learning_curve
 from stoker.engines.persistence import dump_model
+from stoker.engines.personal import personal_columns
 from stoker.engines.prediction import predict
 from stoker.engines.profiles import FEATURE, PREDICTION, TARGET, Profile, profile_arrays, store_profile
+from stoker.engines.timings import Timings
 from stoker.engines.training_rows import (
     Columns,
     Given,
@@ -71,6 +74,7 @@ class Recipe:
     cv: int
     scoring: str | None
     random_state: int
+    learning_curve: bool
 
 
 def train(
@@ -92,7 +96,9 @@ def train(
     cv: int = 5,
     scoring: str | None = None,
     random_state: int = 0,
+    learning_curve: bool = False,
     cache: str = "auto",
+    origin: str | None = None,
     max_threads: int | None = None,
     trusted: Iterable[str] = (),
 ) -> Reference:
@@ -118,8 +124,11 @@ def train(
     :param cv: folds of a search; in the order of time when the split is.
     :param scoring: a metric or a scorer of scikit-learn that the search maximises.
     :param random_state: the one seed of everything; a whole number.
+    :param learning_curve: fit the model again on 10, 25 and 50 % of its rows, and keep the scores in the candidate. It has no part in the
+        fingerprint: a stored candidate without a curve stays as it is.
     :param cache: ``auto``: take the stored candidate of the same fingerprint; ``refresh``: train and store the next one; ``off``:
         train, and remember nothing.
+    :param origin: the task that does it, as :attr:`~stoker.core.records.Actor.origin`; kept for whoever follows the lineage.
     :param max_threads: threads of the numeric libraries; those that the process may use without it.
     :param trusted: types beyond Stoker's own list that the model may hold.
     :returns: a reference of kind ``candidate``.
@@ -142,6 +151,7 @@ def train(
         cv=cv,
         scoring=scoring,
         random_state=random_state,
+        learning_curve=learning_curve,
     )
     _check(recipe, cache, max_threads)
     given = resolve_dataset(store, dataset, history)
@@ -149,19 +159,23 @@ def train(
     unfitted = build_estimator(source, estimator_params or {}, random_state)
     tuning.check_search(search, param_grid, unfitted, search_iterations, cv)
     columns = resolve_columns(given.documents, target, recipe.features, recipe.id_columns, time_column)
-    fingerprint = _fingerprint(given.documents, source, unfitted, columns, recipe)
+    personal = personal_columns(store, given.validations)
+    fingerprint = _fingerprint(given.documents, source, unfitted, columns, recipe, personal)
     known = candidates.newest(store, fingerprint) if cache == "auto" else None
     if known is not None:
         log.info("Nothing to train: candidate %s has the same fingerprint %s.", known[0][:12], fingerprint[:12])
         return candidates.refer(store, *known, cached=True)
+    timings = Timings()
     with threadpool_limits(thread_limit(max_threads)):
-        data = load(store, given, columns)
-        fitted = _train(data, unfitted, recipe)
-        document = _store_candidate(store, given, data, fitted, source, recipe, tuple(trusted))
-    document["fingerprint"] = fingerprint
+        with timings.of("load"):
+            data = load(store, given, columns)
+        with timings.of("search" if search else "fit"):
+            fitted = _train(data, unfitted, recipe)
+        document = _store_candidate(store, given, data, fitted, source, recipe, tuple(trusted), timings)
+    document |= {"fingerprint": fingerprint, "personal_columns": personal, "timings": timings.seconds}
     digest = put_document(store, document)
     if cache != "off":
-        digest, document = candidates.remember(store, digest, document, keep_first=cache == "auto")
+        digest, document = candidates.remember(store, digest, document, keep_first=cache == "auto", origin=origin)
     return candidates.refer(store, digest, document, cached=False)
 
 
@@ -235,34 +249,44 @@ def _store_candidate(
     source: EstimatorSource,
     recipe: Recipe,
     trusted: Iterable[str],
+    timings: Timings,
 ) -> dict[str, Any]:
     """Everything from the fitted model to the candidate document. Nothing is stored before all that can fail has passed."""
     held_out = data.current_table.take(pa.array(fitted.parts.holdout))
     features = held_out.select(list(data.columns.features))
     frame = to_frame(features)
+    truth = data.current[data.columns.target].to_numpy()[fitted.parts.holdout]
     output = predict(fitted.model, frame, task=fitted.task, classes=fitted.classes)
-    files = _files(features, output, fitted, recipe, trusted)
-    profile = _profile(fitted, data.columns.target, output)
-    shares = importances(
-        fitted.model,
-        frame,
-        data.current[data.columns.target].to_numpy()[fitted.parts.holdout],
-        task=fitted.task,
-        classes=fitted.classes,
-        random_state=recipe.random_state,
-    )
-    stored = {name: asdict(put_bytes(store, content)) for name, content in files.items()}
+    with timings.of("baselines"):
+        files = _files(features, output, fitted, recipe, trusted)
+    with timings.of("profile"):
+        profile = _profile(fitted, data.columns.target, output)
+    with timings.of("importances"):
+        shares = importances(
+            fitted.model,
+            frame,
+            truth,
+            task=fitted.task,
+            classes=fitted.classes,
+            random_state=recipe.random_state,
+        )
+    curve = None
+    if recipe.learning_curve:
+        with timings.of("learning_curve"):
+            curve = _learning_curve(fitted, (frame, truth), recipe)
     current = given.documents[-1]
-    holdout, _ = store_table(
-        store,
-        held_out,
-        dataset=current["dataset"],
-        partition=current["partition"],
-        stage="holdout",
-        time_column=data.columns.time,
-        source=current["source"],
-        parent=given.digests[-1],
-    )
+    with timings.of("store"):
+        stored = {name: asdict(put_bytes(store, content)) for name, content in files.items()}
+        holdout, _ = store_table(
+            store,
+            held_out,
+            dataset=current["dataset"],
+            partition=current["partition"],
+            stage="holdout",
+            time_column=data.columns.time,
+            source=current["source"],
+            parent=given.digests[-1],
+        )
     return {
         "kind": "candidate",
         "datasets": list(given.digests),
@@ -273,6 +297,7 @@ def _store_candidate(
         "files": stored,
         "profile": store_profile(store, profile),
         "importances": shares,
+        "learning_curve": curve,
         "hashed_columns": list(data.current_table.column_names),
         "rows": {"train": len(fitted.rows.y), "holdout": held_out.num_rows},
         "environment": environment(),
@@ -280,6 +305,17 @@ def _store_candidate(
         **_describe_model(fitted, data.columns, source),
         **_describe_training(fitted, recipe),
     }
+
+
+def _learning_curve(fitted: _Fitted, holdout: tuple[pd.DataFrame, metrics.Array], recipe: Recipe) -> dict[str, Any]:
+    return learning_curve(
+        fitted.model,
+        (fitted.rows.frame, fitted.rows.y),
+        holdout,
+        scoring=fitted.scoring,
+        by_time=fitted.split_kind == "time",
+        random_state=recipe.random_state,
+    )
 
 
 def _files(
@@ -421,7 +457,12 @@ def _check_rows(rows: Rows, held_out: metrics.Array, task: str) -> None:
 
 
 def _fingerprint(
-    documents: Sequence[Mapping[str, Any]], source: EstimatorSource, estimator: Any, columns: Columns, recipe: Recipe
+    documents: Sequence[Mapping[str, Any]],
+    source: EstimatorSource,
+    estimator: Any,
+    columns: Columns,
+    recipe: Recipe,
+    personal: Sequence[str],
 ) -> str:
     made_with = environment()
     return wire.digest({
@@ -438,6 +479,8 @@ def _fingerprint(
         "random_state": recipe.random_state,
         "python": made_with["python"].rsplit(".", 1)[0],
         "packages": {name: made_with["packages"][name] for name in ("sklearn", "numpy", "pandas")},
+        # A stored candidate of before must not show what is personal now; without such columns the fingerprint is what it always was.
+        **({"personal_columns": list(personal)} if personal else {}),
     })
 
 

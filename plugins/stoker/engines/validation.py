@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,8 @@ def validate(
     severity: str = "critical",
     on_failure: str = "fail",
     max_quarantine_share: float = 0.1,
+    personal_columns: Sequence[str] = (),
+    origin: str | None = None,
     clock: time.Clock = time.system_clock,
 ) -> Reference:
     """Check a dataset, write the result, and set the partition of stage ``ok`` when the rows may be used.
@@ -56,15 +59,20 @@ def validate(
         the verdict.
     :param max_quarantine_share: share of the rows, 0 to 1, above which the verdict is ``fail`` and the rest may not be
         used either.
+    :param personal_columns: columns that name or describe a person. Their values stay in the rows: checks, reasons, logs and figures of
+        what follows from this validation show none. The document of a dataset still holds the ends of each column.
+    :param origin: the task that does it, as :attr:`~stoker.core.records.Actor.origin`; kept for whoever follows the lineage.
     :returns: a reference of kind ``validation``. In its document ``rows_ok`` counts the rows that broke no critical check,
         ``rows_quarantined`` those set aside; ``ok`` and ``quarantine`` are the digests of the dataset documents.
-    :raises ConfigurationError: when an expectation, mode, severity or share is not valid; nothing is written then.
+    :raises ConfigurationError: when an expectation, mode, severity or share is not valid, or there is no such personal column; nothing is
+        written then.
     """
     _check_settings(on_failure, max_quarantine_share)
     loaded = load_expectations(expectations, severity=severity)
     raw = documents.get_document(store, dataset.digest, "dataset")
     table = read_table(store, raw)
-    checks = check_frame(to_frame(table), loaded)
+    _check_personal(personal_columns, table.column_names)
+    checks = check_frame(to_frame(table), loaded, personal=personal_columns)
     bad = _bad_rows(checks, table.num_rows)
     rows_bad = int(bad.sum())
     verdict = _judge(checks, rows_bad, table.num_rows, on_failure, max_quarantine_share)
@@ -83,7 +91,8 @@ def validate(
         "on_failure": on_failure,
         "max_quarantine_share": max_quarantine_share,
         "verdict": verdict.to_record(),
-        "checks": [check.to_record() for check in checks],
+        "checks": [{**check.to_record(), "rows": table.num_rows} for check in checks],
+        "personal_columns": sorted(personal_columns),
         "rows_in": table.num_rows,
         "rows_ok": table.num_rows - rows_bad,
         "rows_quarantined": rows_bad if quarantine else 0,
@@ -92,7 +101,7 @@ def validate(
     }
     digest = documents.put_document(store, document)
     if ok:
-        _point(store, raw, ok, digest, clock)
+        _point(store, raw, ok, digest, origin, clock)
     log.info("Validation %s: %s. %s", digest[:12], verdict.outcome.value, " ".join(verdict.reasons))
     return _reference(store, digest, document, raw, checks, verdict)
 
@@ -102,6 +111,17 @@ def _check_settings(on_failure: str, max_quarantine_share: float) -> None:
         raise ConfigurationError(f"on_failure must be one of {', '.join(ON_FAILURE)}; got {on_failure!r}.")
     if not 0 <= max_quarantine_share <= 1:  # also refuses NaN
         raise ConfigurationError(f"max_quarantine_share must lie between 0 and 1; got {max_quarantine_share}.")
+
+
+def _check_personal(personal: Sequence[str], known: Sequence[str]) -> None:
+    """A name written wrong would show what must stay hidden."""
+    if isinstance(personal, str):
+        raise ConfigurationError(f"personal_columns must be a list of names; got the text {personal!r}.")
+    unknown = [name for name in personal if name not in known]
+    if unknown:
+        near = {name: ", ".join(get_close_matches(name, known, n=2)) or "nothing" for name in unknown}
+        hints = "; ".join(f"{name!r} (near: {found})" for name, found in near.items())
+        raise ConfigurationError(f"personal_columns must name columns of the dataset; missing: {hints}.")
 
 
 def _failed(checks: Sequence[Check], severity: str) -> list[Check]:
@@ -172,7 +192,9 @@ def _store_ok(store: ObjectStore, raw: Mapping[str, Any], parent: str, kept: pa.
     return documents.put_document(store, {**whole, "stage": "ok", "parent": parent})
 
 
-def _point(store: ObjectStore, raw: Mapping[str, Any], ok: str, validation: str, clock: time.Clock) -> None:
+def _point(
+    store: ObjectStore, raw: Mapping[str, Any], ok: str, validation: str, origin: str | None, clock: time.Clock
+) -> None:
     """Let the partition of stage ``ok`` mean the good rows. Last of all, for whoever finds them there finds their validation."""
     partitions.point(
         store,
@@ -182,6 +204,7 @@ def _point(store: ObjectStore, raw: Mapping[str, Any], ok: str, validation: str,
         snapshot=ok,
         data_id=documents.get_document(store, ok, "dataset")["data_id"],
         validation=validation,
+        origin=origin,
         clock=clock,
     )
 

@@ -62,6 +62,20 @@ class StokerHook(BaseHook):
         """The registry in the store."""
         return Registry(self._store)
 
+    def identity(self) -> tuple[Any, ...]:
+        """What decides which store is opened, and with which credentials: the same for two hooks that open the same one.
+
+        It holds credentials: compare it, and neither log nor keep it elsewhere.
+        """
+        aws_conn_id = self.settings.aws_conn_id
+        if aws_conn_id is None or not self.settings.store.startswith("s3://"):
+            return (self.settings,)
+        try:
+            aws = self.get_connection(aws_conn_id)
+        except AirflowNotFoundException:
+            return (self.settings,)
+        return self.settings, aws.login, aws.password, aws.extra
+
     def s3_client(self) -> Any:
         """A boto3 S3 client: through the Amazon provider's hook where that is installed, else boto3's own."""
         from botocore.config import Config

@@ -183,10 +183,11 @@ class Broker:
     ) -> bool:
         """Give the lease back and say how the run ended.
 
-        :param outcome: ``promoted``; ``kept`` when the champion stays; ``stopped`` when the data was not fit to train on;
-            ``skipped`` when nothing was trained for another reason; ``failed``. After ``failed`` the requests wait
-            again, after all others they are closed. ``stopped`` and ``skipped`` count neither against the budget nor
-            towards the breaker; only ``promoted`` closes that again.
+        :param outcome: ``promoted``; ``proposed`` when a version was registered and waits for a person; ``kept`` when the
+            champion stays; ``stopped`` when the data was not fit to train on; ``skipped`` when nothing was trained for
+            another reason; ``failed``. After ``failed`` the requests wait again, after all others they are closed.
+            ``stopped`` and ``skipped`` count neither against the budget nor towards the breaker; only ``promoted`` and
+            ``proposed`` close that again.
         :param version: the version that was registered, if one was.
         :param evidence: JSON-safe facts; at most 4 KiB.
         :param covers: dedupe keys of requests that the run has answered though nobody put them; not after ``failed``.
@@ -277,11 +278,14 @@ class Broker:
         """Whether a claim would be granted to a run that does not hold the lease. Writes nothing."""
         return decide(self.state(), self.policy, self._clock(), "").granted
 
-    def wake_ups(self, limit: int = 20) -> list[WakeUp]:
-        """What the loop did of late and what decided it, newest first."""
+    def wake_ups(self, limit: int = 20, *, within: int | None = None) -> list[WakeUp]:
+        """What the loop did of late and what decided it, newest first.
+
+        :param within: how many of the newest records are searched at most; ``None`` for all.
+        """
         state = self.state()
         holder = state.lease.holder if state.lease is not None and state.lease.until > self._clock() else None
-        return wake_ups(self._journal.backwards(), limit, training=holder)
+        return wake_ups(islice(self._journal.backwards(), within), limit, training=holder)
 
 
 def _renewal(holder: str, until: datetime) -> dict[str, Any]:

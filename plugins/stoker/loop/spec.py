@@ -41,6 +41,9 @@ class LoopSpec:
     :param label_delay_hours: how long after a row's time its label is known, in hours. Default: the policy's ``label_delay``.
     :param granularity: ``steps``: a task for each step; ``fused``: the same steps of the training in one task, for small
         models, where starting tasks takes longer than the work.
+    :param approval: whether a person has to approve each version before it becomes champion. While it waits the training is over, and
+        its lease given back.
+    :param approval_hours: how long people have, in hours; what nobody answers is rejected.
     :param poll_seconds: how often the folder and the requests are looked at.
     :param stable_seconds: how long a file must stay unchanged before it counts as landed.
     :param stoker_conn_id: the connection that names the store.
@@ -67,6 +70,8 @@ class LoopSpec:
     shadow: str | None = "previous"
     label_delay_hours: float | None = None
     granularity: str = "steps"
+    approval: bool = False
+    approval_hours: float = 72.0
     poll_seconds: float = 5.0
     stable_seconds: float = 5.0
     stoker_conn_id: str = "stoker_default"
@@ -83,6 +88,13 @@ class LoopSpec:
             raise ConfigurationError(
                 f"granularity must be one of {', '.join(GRANULARITIES)}; got {self.granularity!r}."
             )
+        if self.approval and self.granularity == "fused":
+            raise ConfigurationError(
+                "With approval=True granularity must be 'steps': a fused loop promotes in the task that trains, which cannot wait for a "
+                "person."
+            )
+        if not self.approval_hours > 0:
+            raise ConfigurationError(f"approval_hours must be above 0; got {self.approval_hours!r}.")
         _check_partition(self.partition)
         if not self.id_columns:
             raise ConfigurationError("id_columns must name at least one column: scores are joined with labels by it.")

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import importlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from stoker.core.records import Actor, Reference
+from stoker.core.records import AIRFLOW, Actor, Reference
 from stoker.errors import StokerError, UsageError
 from stoker.links import VerdictLink
 
@@ -58,8 +58,15 @@ class StokerOperator(BaseOperator):
 
         :raises AirflowFailException: for every error that the same call would meet again.
         """
+        return self.attempt(context, lambda: self.step(context))
+
+    def attempt(self, context: Context, work: Callable[[], Reference]) -> dict[str, Any]:
+        """Run a part of the step, act on its verdict, and return its reference.
+
+        :raises AirflowFailException: for every error that the same call would meet again.
+        """
         try:
-            reference = self.step(context)
+            reference = work()
             self.log_verdict(reference)
             self.conclude(context, reference)
         except StokerError as error:
@@ -116,9 +123,9 @@ def engine(name: str) -> Any:
 
 
 def actor_of(context: Context) -> Actor:
-    """Who is behind a task: the person who triggered the run, else ``airflow``; and which task it is."""
+    """Who is behind a task: the person who triggered the run, else Airflow itself; and which task it is."""
     run = context["dag_run"]
-    return Actor(user=getattr(run, "triggering_user_name", None) or "airflow", origin=task_key(context))
+    return Actor(user=getattr(run, "triggering_user_name", None) or AIRFLOW, origin=task_key(context))
 
 
 def task_key(context: Context) -> str:

@@ -42,12 +42,15 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
     :param alpha: the share of worthless candidates that may slip through.
     :param mode: ``enforce``; ``dry_run`` to judge without consequence: what follows is skipped; ``off`` to judge
         nothing.
+    :param slices: columns by whose values both models are measured apart, such as ``["carrier", "origin"]``. Default: up to three of
+        the most important features. For the report alone: no gate decides by a slice.
     :param on_failure: when the verdict is not ``pass``: ``skip`` what follows and keep the champion; ``fail`` the
         task; ``continue``.
     """
 
     template_fields: Sequence[str] = (
-        "model", "dataset", "name", "baseline", "policy", "thresholds", "metric", "comparison", "margin", "alpha", "mode", "on_failure",
+        "model", "dataset", "name", "baseline", "policy", "thresholds", "metric", "comparison", "margin", "alpha", "mode", "slices",
+        "on_failure",
         *StokerOperator.template_fields,
     )  # fmt: skip
     template_fields_renderers: ClassVar[dict[str, str]] = {"thresholds": "json"}
@@ -66,6 +69,7 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
         margin: float | None = None,
         alpha: float | None = None,
         mode: str = "enforce",
+        slices: Sequence[str] | None = None,
         on_failure: str = "skip",
         **kwargs: Any,
     ) -> None:
@@ -81,6 +85,7 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
         self.margin = margin
         self.alpha = alpha
         self.mode = mode
+        self.slices = slices
         self.on_failure = on_failure
 
     def step(self, context: Context) -> Reference:
@@ -96,6 +101,7 @@ class EvaluateModelOperator(StokerOperator, SkipMixin):
             champion=champion.manifest if champion else None,
             champion_version=champion.number if champion else None,
             mode=self.mode,
+            slices=self.slices,
             trusted=self.hook.settings.trusted_types,
         )
         return reference

@@ -76,6 +76,7 @@ class BatchPredictOperator(StokerOperator):
                 version_number=version.number,
                 shadow=None if shadow is None else (shadow.manifest, shadow.number),
                 dataset_digest=digest,
+                origin=task_key(context),
                 id_columns=list(self.id_columns),
                 trusted=settings.trusted_types,
                 max_threads=settings.max_threads,

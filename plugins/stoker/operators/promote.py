@@ -34,6 +34,8 @@ class PromoteModelOperator(StokerOperator):
     :param expected_version: the version that the alias must point at; ``None``: it must not exist yet; ``"any"``:
         whatever it is; default ``"as_evaluated"``: the version that the candidate was compared with.
     :param require_verdict: refuse a version whose evaluation did not pass.
+    :param require_approval: refuse a version that no person has approved as it is; see
+        :class:`~stoker.operators.approve.ApproveModelOperator`.
     :param allow_backfill: move the alias in a backfill run as well.
     :param reason: why, for the audit log.
     """
@@ -50,6 +52,7 @@ class PromoteModelOperator(StokerOperator):
         alias: str = "champion",
         expected_version: int | str | None = AS_EVALUATED,
         require_verdict: bool = True,
+        require_approval: bool = False,
         allow_backfill: bool = False,
         reason: str = "passed its gate in {{ dag.dag_id }}",
         **kwargs: Any,
@@ -60,6 +63,7 @@ class PromoteModelOperator(StokerOperator):
         self.alias = alias
         self.expected_version = expected_version
         self.require_verdict = require_verdict
+        self.require_approval = require_approval
         self.allow_backfill = allow_backfill
         self.reason = reason
 
@@ -72,7 +76,7 @@ class PromoteModelOperator(StokerOperator):
         from stoker.registry.changes import parse_expected
 
         registry = self.hook.registry
-        version = _version(registry, self.name, self.version)
+        version = version_of(registry, self.name, self.version)
         engine("candidates").verify_files(self.hook.get_conn(), version.manifest)
         expected = self.expected_version
         move = registry.promote(
@@ -81,6 +85,7 @@ class PromoteModelOperator(StokerOperator):
             alias=self.alias,
             expected_version=_as_evaluated(version) if expected == AS_EVALUATED else parse_expected(expected),
             require_verdict=self.require_verdict,
+            require_approval=self.require_approval,
             actor=actor_of(context),
             reason=self.reason,
             idempotency_key=f"{task_key(context)}/{self.alias}/{version.number}",
@@ -130,7 +135,7 @@ class RollbackModelOperator(StokerOperator):
         move = self.hook.registry.rollback(
             self.name,
             alias=self.alias,
-            to=None if self.version in (None, "") else _version(self.hook.registry, self.name, self.version).number,
+            to=None if self.version in (None, "") else version_of(self.hook.registry, self.name, self.version).number,
             expected_version=parse_expected(self.expected_version),
             actor=actor_of(context),
             reason=self.reason,
@@ -140,7 +145,7 @@ class RollbackModelOperator(StokerOperator):
         return _reference(self.hook.registry, self.name, move)
 
 
-def _version(registry: Registry, name: str, value: Any) -> Version:
+def version_of(registry: Registry, name: str, value: Any) -> Version:
     """The version that a number or a reference names. A reference must be of this very model and content."""
     if isinstance(value, str | int):
         return registry.version(name, parse_version(value))

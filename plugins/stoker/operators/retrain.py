@@ -251,6 +251,7 @@ class SettleRetrainOperator(StokerOperator):
     The outcome follows from what the steps returned; each may be missing because its task did not run:
 
     * ``promoted``: the alias moved;
+    * ``proposed``: a version was registered, and a person decides on it after this run has given its lease back;
     * ``skipped``: the training gave the champion again, so there was nothing new to learn;
     * ``kept``: the model did not pass its gate;
     * ``stopped``: the data did not meet its expectations;
@@ -266,11 +267,12 @@ class SettleRetrainOperator(StokerOperator):
     :param validation: what the validation returned, or the list of a mapped one.
     :param evaluation: what the evaluation returned.
     :param promotion: what the promotion returned.
+    :param registration: what the registration returned, where the version waits for approval; not where the run itself promotes.
     :param policy: the path of a YAML policy file.
     """
 
     template_fields: Sequence[str] = (
-        "name", "claim", "validation", "evaluation", "promotion", "policy", *StokerOperator.template_fields,
+        "name", "claim", "validation", "evaluation", "promotion", "registration", "policy", *StokerOperator.template_fields,
     )  # fmt: skip
 
     def __init__(
@@ -281,6 +283,7 @@ class SettleRetrainOperator(StokerOperator):
         validation: Any = None,
         evaluation: Any = None,
         promotion: Any = None,
+        registration: Any = None,
         policy: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -290,6 +293,7 @@ class SettleRetrainOperator(StokerOperator):
         self.validation = validation
         self.evaluation = evaluation
         self.promotion = promotion
+        self.registration = registration
         self.policy = policy
 
     def step(self, context: Context) -> Reference:
@@ -334,8 +338,9 @@ class SettleRetrainOperator(StokerOperator):
     def _outcome(self, store: ObjectStore) -> tuple[str, str, int | None, dict[str, Any]]:
         """The outcome, why, the version that took over, and the documents that say so."""
         promotion, evaluation = references(self.promotion, "alias")[:1], references(self.evaluation, "evaluation")[:1]
+        registration = references(self.registration, "version")[:1]
         broken = self._broken()
-        evidence = {one.kind: one.digest for one in (*promotion, *evaluation, *broken[:1])}
+        evidence = {one.kind: one.digest for one in (*promotion, *registration, *evaluation, *broken[:1])}
         if promotion and promotion[0].summary["changed"]:
             version = promotion[0].summary["version"]
             return "promoted", f"Version {version} took over.", version, evidence
@@ -343,6 +348,9 @@ class SettleRetrainOperator(StokerOperator):
             return "skipped", "The training gave the champion again: there was nothing new to learn.", None, evidence
         if evaluation and evaluation[0].verdict != "pass":
             return "kept", f"The champion stays: {_first_reason(evaluation)}", None, evidence
+        if registration:
+            version = registration[0].summary["version"]
+            return "proposed", f"Version {version} waits for approval.", version, evidence
         if broken:
             return "stopped", _unfit(broken), None, evidence
         return "failed", "A task failed before the end; see its log.", None, evidence

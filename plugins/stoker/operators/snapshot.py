@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from stoker.core.records import Reference
 from stoker.errors import UsageError
-from stoker.operators._base import StokerOperator, engine
+from stoker.operators._base import StokerOperator, engine, task_key
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -79,6 +79,7 @@ class SnapshotDatasetOperator(StokerOperator):
             on_schema_change=self.on_schema_change,
             s3_client_factory=self.hook.s3_client,
             landed=self.landed,
+            origin=task_key(context),
         )
         return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from stoker.loop.spec import LoopSpec
@@ -69,9 +70,19 @@ class Steps:
         """Of :class:`~stoker.operators.register.RegisterModelOperator`."""
         return {"name": self.spec.name, "reason": REASON, **self._store()}
 
+    def approve(self) -> dict[str, Any]:
+        """Of :class:`~stoker.operators.approve.ApproveModelOperator`."""
+        timeout = timedelta(hours=self.spec.approval_hours)
+        return {"name": self.spec.name, "timeout": timeout, "reason": REASON, **self._store()}
+
     def promote(self) -> dict[str, Any]:
         """Of :class:`~stoker.operators.promote.PromoteModelOperator`."""
-        return {"name": self.spec.name, "reason": REASON, **self._store()}
+        return {
+            "name": self.spec.name,
+            "require_approval": self.spec.approval,
+            "reason": REASON,
+            **self._store(),
+        }
 
     def settle(self) -> dict[str, Any]:
         """Of :class:`~stoker.operators.retrain.SettleRetrainOperator`."""

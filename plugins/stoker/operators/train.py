@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from stoker.core.names import check_name
 from stoker.core.records import Reference
-from stoker.operators._base import StokerOperator, engine, number
+from stoker.operators._base import StokerOperator, engine, number, task_key
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -42,6 +42,8 @@ class TrainModelOperator(StokerOperator):
     :param cv: folds of a search; in order of time when the split is.
     :param scoring: the metric that a search maximises, in scikit-learn's words.
     :param random_state: the seed of everything random.
+    :param learning_curve: fit again on 10, 25 and 50 % of the rows as well, so that the report shows whether more rows would help. A
+        stored model of the same fingerprint is taken as it is, with a curve or without.
     :param cache: ``auto``, ``off``, or ``refresh`` to train anew and remember that.
     """
 
@@ -70,6 +72,7 @@ class TrainModelOperator(StokerOperator):
         cv: int = 5,
         scoring: str | None = None,
         random_state: int = 0,
+        learning_curve: bool = False,
         cache: str = "auto",
         **kwargs: Any,
     ) -> None:
@@ -90,6 +93,7 @@ class TrainModelOperator(StokerOperator):
         self.cv = cv
         self.scoring = scoring
         self.random_state = random_state
+        self.learning_curve = learning_curve
         self.cache = cache
 
     def step(self, context: Context) -> Reference:
@@ -116,7 +120,9 @@ class TrainModelOperator(StokerOperator):
             cv=number(self.cv, "cv", int),
             scoring=self.scoring,
             random_state=number(self.random_state, "random_state", int),
+            learning_curve=self.learning_curve,
             cache=self.cache,
+            origin=task_key(context),
             max_threads=settings.max_threads,
             trusted=settings.trusted_types,
         )

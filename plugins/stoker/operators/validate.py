@@ -9,7 +9,7 @@ from airflow.sdk import BranchMixIn
 
 from stoker.core.records import Reference
 from stoker.errors import ConfigurationError, DataValidationFailed
-from stoker.operators._base import StokerOperator, engine, number
+from stoker.operators._base import StokerOperator, engine, number, task_key
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -33,6 +33,8 @@ class ValidateDataOperator(StokerOperator, BranchMixIn):
     :param on_failure: ``fail``; ``quarantine``; ``warn`` to go on with all rows; ``branch`` to go on with
         ``if_failed``.
     :param max_quarantine_share: share of rows, 0 to 1, above which quarantining gives up and the verdict is ``fail``.
+    :param personal_columns: columns that name or describe a person, such as ``["email"]``. Their values stay in the rows; checks,
+        reasons, logs and reports show none.
     :param if_passed: with ``branch``: ids of the direct downstream tasks that run when the data is good.
     :param if_failed: with ``branch``: ids of those that run when it is not.
     """
@@ -41,6 +43,7 @@ class ValidateDataOperator(StokerOperator, BranchMixIn):
         "dataset",
         "expectations",
         "max_quarantine_share",
+        "personal_columns",
         *StokerOperator.template_fields,
     )
 
@@ -51,6 +54,7 @@ class ValidateDataOperator(StokerOperator, BranchMixIn):
         expectations: str | Sequence[Mapping[str, Any]] | Callable[[], Any],
         on_failure: str = "quarantine",
         max_quarantine_share: float = 0.1,
+        personal_columns: Sequence[str] = (),
         if_passed: str | Sequence[str] = (),
         if_failed: str | Sequence[str] = (),
         **kwargs: Any,
@@ -60,6 +64,7 @@ class ValidateDataOperator(StokerOperator, BranchMixIn):
         self.expectations = expectations
         self.on_failure = on_failure
         self.max_quarantine_share = max_quarantine_share
+        self.personal_columns = personal_columns
         self.if_passed = if_passed
         self.if_failed = if_failed
 
@@ -73,6 +78,8 @@ class ValidateDataOperator(StokerOperator, BranchMixIn):
             expectations=self.expectations,
             on_failure=self.on_failure,
             max_quarantine_share=number(self.max_quarantine_share, "max_quarantine_share"),
+            personal_columns=self.personal_columns,
+            origin=task_key(context),
         )
         return reference
 

@@ -16,6 +16,7 @@ from stoker.errors import ConflictError, IntegrityError, NotFound, UsageError, V
 from stoker.registry import derived
 from stoker.registry.changes import Register
 from stoker.registry.entries import Entry, entry_key, follow, read_entry
+from stoker.registry.reviews import AskApproval
 from stoker.registry.state import ModelState
 from stoker.registry.versions import version_of
 from stoker.store import documents, layout
@@ -90,6 +91,7 @@ class _Audit:
     index: set[str] = field(default_factory=set)
     digests: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
+    manifests: dict[int, str] = field(default_factory=dict)
     newest_checkpoint: int = 0
     head: str = ""
 
@@ -99,6 +101,8 @@ class _Audit:
         if not keys:
             raise NotFound(f"Model {self.model!r} must exist in {self.store.uri}; it does not.", model=self.model)
         index = (f"{layout.model(self.model)}versions/", f"{layout.model(self.model)}keys/")
+        # The journals and pins of the model's loop lie beside its log, and are no part of it.
+        beside = (f"{layout.model(self.model)}loop/", f"{layout.model(self.model)}pins/")
         for key in keys:
             if (seq := _matches(key, entry_key, layout.number_of, self.model)) is not None:
                 self.log.append(seq)
@@ -106,7 +110,7 @@ class _Audit:
                 self.checkpoints.add(seq)
             elif key.startswith(index):
                 self.index.add(key)
-            else:
+            elif not key.startswith(beside):
                 self.report(key, "is no record of Stoker's.")
         self.newest_checkpoint = max(self.checkpoints, default=0)
 
@@ -185,7 +189,10 @@ class _Audit:
 
     def _derived(self, entry: Entry) -> None:
         if isinstance(entry.change, Register):
+            self.manifests[entry.change.version] = entry.change.manifest
             self._version(entry, entry.change)
+        if isinstance(entry.change, AskApproval):
+            self._evidence(entry, entry.change)
         for key, document in derived.index_objects(self.store, entry):
             if key in self.index:
                 self.index.discard(key)
@@ -193,6 +200,15 @@ class _Audit:
                     self.report(key, f"must hold the index of entry {entry.seq}; it holds something else.")
             elif entry.seq <= self.newest_checkpoint:
                 self.report(key, f"is missing; it must hold the index of entry {entry.seq}.")
+
+    def _evidence(self, entry: Entry, change: AskApproval) -> None:
+        # The entry that registered the version may be the damaged one.
+        manifest = self.manifests.get(change.version, change.evidence)
+        if change.evidence != manifest:
+            self.report(
+                entry.key,
+                f"must ask about version {change.version} as registered, {manifest}; it has {change.evidence}.",
+            )
 
     def _version(self, entry: Entry, change: Register) -> None:
         nobody = ModelState(self.model)

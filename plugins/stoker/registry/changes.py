@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 from typing import Any, ClassVar, Literal
 
 from stoker.core.names import check_alias, parse_version
+from stoker.core.records import Actor
 from stoker.errors import ConflictError, InvalidName, PromotionConflict, TamperedRecord, UsageError, VersionBlocked
+from stoker.registry import reviews
+from stoker.registry.reviews import Approve, AskApproval, Reject
 from stoker.registry.state import CHAMPION, OPTIONAL_INT, PREVIOUS, AliasTarget, ModelState, fields
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -148,7 +152,6 @@ class Register:
     manifest: str
     fingerprint: str
     moves: tuple[Move, ...] = ()
-    expects: ClassVar[Expected] = ANY
 
     def check(self, state: ModelState) -> None:
         """Require that the number is the next one, and that the aliases are where the change saw them.
@@ -250,7 +253,7 @@ class Rollback(SetAlias):
 
     def apply(self, state: ModelState) -> ModelState:
         """The state's content afterwards."""
-        return replace(super().apply(state), blocked=state.blocked | {self.blocks})
+        return super().apply(state).with_block(self.blocks)
 
     def to_record(self) -> dict[str, Any]:
         """The JSON form."""
@@ -267,7 +270,6 @@ class Block:
 
     kind: ClassVar[str] = "block"
     version: int
-    expects: ClassVar[Expected] = ANY
     moves: ClassVar[tuple[Move, ...]] = ()
 
     def check(self, state: ModelState) -> None:
@@ -278,7 +280,7 @@ class Block:
 
     def apply(self, state: ModelState) -> ModelState:
         """The state's content afterwards."""
-        return replace(state, blocked=state.blocked | {self.version})
+        return state.with_block(self.version)
 
     def to_record(self) -> dict[str, Any]:
         """The JSON form."""
@@ -295,7 +297,6 @@ class Unblock:
 
     kind: ClassVar[str] = "unblock"
     version: int
-    expects: ClassVar[Expected] = ANY
     moves: ClassVar[tuple[Move, ...]] = ()
 
     def check(self, state: ModelState) -> None:
@@ -316,7 +317,7 @@ class Unblock:
         return f"unblocked v{self.version}"
 
 
-Change = Register | SetAlias | Rollback | Block | Unblock
+Change = Register | SetAlias | Rollback | Block | Unblock | AskApproval | Approve | Reject
 
 
 def check_free_alias(alias: str) -> None:
@@ -334,14 +335,16 @@ def check_free_alias(alias: str) -> None:
 
 def to_records(change: Change) -> tuple[dict[str, Any], dict[str, Any]]:
     """The JSON forms of a change and of what it expects."""
-    expects = {} if change.expects is ANY else {"version": change.expects}
+    expects = {"version": change.expects} if isinstance(change, SetAlias) and change.expects is not ANY else {}
     return {"kind": change.kind, **change.to_record()}, expects
 
 
-def from_records(change: dict[str, Any], expects: dict[str, Any], what: str) -> Change:
+def from_records(change: dict[str, Any], expects: dict[str, Any], what: str, *, actor: Actor, time: datetime) -> Change:
     """The inverse of :func:`to_records`.
 
     :param what: the name of the entry, for the error message.
+    :param actor: who made the entry; a review depends on it.
+    :param time: when the entry was made; a review depends on it.
     :raises TamperedRecord: when they are not of that form.
     """
     kind = change.get("kind")
@@ -362,15 +365,27 @@ def from_records(change: dict[str, Any], expects: dict[str, Any], what: str) -> 
             found = Block(fields(change, what, kind=str, version=int)["version"])
         case "unblock":
             found = Unblock(fields(change, what, kind=str, version=int)["version"])
+        case "ask_approval" | "approve" | "reject":
+            found = reviews.from_record(change, what, actor=actor, time=time)
         case _:
             raise TamperedRecord(
                 f"{what} must make a change that Stoker knows; it has {ascii(kind)[:80]}.", record=what
             )
-    if isinstance(found, Register) and not (_DIGEST.fullmatch(found.manifest) and _DIGEST.fullmatch(found.fingerprint)):
-        raise TamperedRecord(f"{what} must name manifest and fingerprint by 64 hexadecimal digits.", record=what)
+    if not all(_DIGEST.fullmatch(digest) for digest in _digests(found)):
+        raise TamperedRecord(f"{what} must name what it is about by digests of 64 hexadecimal digits.", record=what)
     if to_records(found) != (change, expects):
         raise TamperedRecord(f"{what} states an expectation that its change does not take.", record=what)
     return found
+
+
+def _digests(change: Change) -> tuple[str, ...]:
+    match change:
+        case Register():
+            return change.manifest, change.fingerprint
+        case AskApproval() | Approve() | Reject():
+            return (change.evidence,)
+        case _:
+            return ()
 
 
 def _moves(records: list[Any], what: str) -> tuple[Move, ...]:

@@ -199,6 +199,8 @@ class CommitLog:
                 reason=reason,
                 idempotency_key=idempotency_key,
             )
+            # Once more, for the time at which the entry says it was made: an approval may have come too late by it.
+            entry.change.check(head.state)
             what = f"Entry {entry.seq} of model {model}"
             if contest.won(entry.key, entry.data, what=what, write_id=entry.write_id):
                 return Committed(entry, self._after(head.extended(entry)), new=True)

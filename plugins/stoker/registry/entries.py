@@ -11,7 +11,7 @@ from stoker.core.records import Actor
 from stoker.errors import TamperedRecord
 from stoker.registry import changes
 from stoker.registry.changes import Change, Register
-from stoker.registry.state import OPTIONAL_TEXT, ModelState, fields
+from stoker.registry.state import OPTIONAL_TEXT, ModelState, fields, moment
 from stoker.store import layout
 
 
@@ -145,16 +145,18 @@ def read_entry(data: bytes, model: str, seq: int) -> Entry:
             f"{record['model']!a}: it was put in another place.",
             record=what,
         )
+    actor = Actor(**fields(record["actor"], what, user=str, origin=str))
+    time = moment(record["time"], what)
     return Entry(
         model=model,
         seq=seq,
         prev=record["prev"],
         write_id=record["write_id"],
-        time=_time(record["time"], what),
-        actor=Actor(**fields(record["actor"], what, user=str, origin=str)),
+        time=time,
+        actor=actor,
         reason=record["reason"],
         idempotency_key=record["idempotency_key"],
-        change=changes.from_records(record["change"], record["expects"], what),
+        change=changes.from_records(record["change"], record["expects"], what, actor=actor, time=time),
         state=record["state"],
         data=data,
     )
@@ -177,13 +179,6 @@ def follow(state: ModelState, entry: Entry) -> ModelState:
     if wire.digest(after.to_record()) != entry.state:
         raise TamperedRecord(f"{entry.key} does not lead to the state that it claims.", record=entry.key)
     return replace(after, seq=entry.seq, digest=entry.digest, time=entry.time)
-
-
-def _time(text: str, what: str) -> datetime:
-    try:
-        return clock.from_text(text)
-    except (ValueError, OverflowError) as error:
-        raise TamperedRecord(f"{what} must carry its time; {error}", record=what) from error
 
 
 def _is_canonical(record: dict[str, Any], data: bytes) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -14,7 +14,7 @@ from stoker.core import wire
 from stoker.core.clock import Clock, IdFactory
 from stoker.core.names import check_alias, check_name, check_version
 from stoker.core.records import Actor
-from stoker.errors import InvalidName, NotFound, TamperedRecord, UsageError
+from stoker.errors import ConflictError, InvalidName, NotFound, TamperedRecord, UsageError
 from stoker.registry.changes import (
     ANY,
     Block,
@@ -30,7 +30,8 @@ from stoker.registry.changes import (
 )
 from stoker.registry.commits import CommitLog, Committed, Head
 from stoker.registry.entries import Entry, entry_key, fingerprint_text
-from stoker.registry.state import CHAMPION, ModelState
+from stoker.registry.reviews import Approve, AskApproval, Reject, require_approved
+from stoker.registry.state import CHAMPION, VOID, ModelState, Review
 from stoker.registry.versions import Version, manifest_document, version_of
 from stoker.store import documents, layout
 from stoker.store.base import ObjectStore
@@ -90,24 +91,22 @@ class Registry:
         limits: Limits | None = None,
     ) -> None:
         self.store = store
+        self._clock = clock
         self._log = CommitLog(store, clock=clock, new_id=new_id, limits=limits or Limits())
 
     def models(self) -> list[str]:
         """The names of all registered models, in order."""
+        # A loop may have asked for a model that nobody has registered yet.
+        return [name for name in self.names() if self.store.exists(entry_key(name, 1))]
+
+    def names(self) -> list[str]:
+        """As :meth:`models`, in one listing; names of models that only their loops know of are among them."""
         found: list[str] = []
-        after = ""
-        while (key := next(self.store.keys(layout.MODELS, after=after), None)) is not None:
-            name = key.removeprefix(layout.MODELS).split("/")[0]
-            # "~" sorts after everything that a key has, so the next look skips the rest of this model.
-            after = f"{layout.MODELS}{name}/~"
+        for name in self.store.folders(layout.MODELS):
             try:
-                check_name(name, "model")
+                found.append(check_name(name, "model"))
             except InvalidName:
-                log.warning("%s is no key of this registry.", ascii(key)[:200])
-                continue
-            # A loop may have asked for a model that nobody has registered yet.
-            if self.store.exists(entry_key(name, 1)):
-                found.append(name)
+                log.warning("%s is no key of this registry.", ascii(f"{layout.MODELS}{name}")[:200])
         return sorted(found)
 
     def register(
@@ -232,6 +231,7 @@ class Registry:
         reason: str,
         idempotency_key: str | None = None,
         require_verdict: bool = True,
+        require_approval: bool = False,
     ) -> AliasMove:
         """Point an alias at a version, provided that it still points where the caller last saw it.
 
@@ -243,9 +243,11 @@ class Registry:
         :param reason: why, in words.
         :param idempotency_key: a second call with it gives the first one's answer.
         :param require_verdict: whether the version must have passed its evaluation.
+        :param require_approval: whether a person must have approved the version as it lies in the store; see :meth:`ask_approval`.
         :raises NotFound: when there is no such version.
         :raises VersionBlocked: when it is blocked.
         :raises GateFailed: when its verdict is not ``pass``.
+        :raises NotApproved: when nobody approved it, or what was approved is not what it is.
         :raises PromotionConflict: when the alias points elsewhere; its details tell ``seen_version`` and ``seen_seq``.
         """
         check_name(name, "model")
@@ -262,6 +264,8 @@ class Registry:
             change.check(head.state)
             if require_verdict:
                 self._version(head, version).require_pass()
+            if require_approval:
+                require_approved(head.state, version, self._version(head, version).digest, self._clock())
             return change
 
         done = self._log.commit(name, propose, actor=actor, reason=reason, idempotency_key=idempotency_key)
@@ -324,6 +328,86 @@ class Registry:
         done = self._log.commit(name, propose, actor=actor, reason=reason, idempotency_key=idempotency_key)
         return _alias_move(done, alias, to, Rollback, idempotency_key)
 
+    def ask_approval(
+        self,
+        name: str,
+        version: int,
+        *,
+        until: datetime,
+        four_eyes: bool = True,
+        actor: Actor,
+        reason: str,
+        idempotency_key: str | None = None,
+    ) -> Review:
+        """Have a version wait for a person's approval, as :meth:`promote` may require it.
+
+        Writes nothing when the version waits already, or was approved: that review is the answer, whatever its end. One that was
+        rejected, or that nobody answered, is asked for anew.
+
+        :param until: the last moment at which it can be approved; with a time zone.
+        :param four_eyes: whether somebody other than ``actor`` has to approve. A review with a lower demand is no answer.
+        :param actor: who asks.
+        :param reason: why, in words.
+        :param idempotency_key: a second call with it does not ask again, whatever was decided.
+        :raises NotFound: when there is no such version.
+        :raises VersionBlocked: when it is blocked.
+        :raises ConflictError: when a review with a lower demand waits.
+        """
+        check_name(name, "model")
+        check_version(version)
+        _check_texts(reason, idempotency_key)
+        if until.tzinfo is None or until <= self._clock():
+            raise UsageError(f"An approval must have an end in the future, with a time zone; got {until}.")
+
+        def propose(head: Head) -> Change | Entry:
+            digest, now = self._version(head, version).digest, self._clock()
+            known = head.state.reviews.get(version)
+            if known is not None and known.answers(digest, four_eyes=four_eyes, now=now):
+                return self._log.entry(head, known.seq)
+            return AskApproval(version, digest, actor, now, until.astimezone(UTC), four_eyes)
+
+        done = self._log.commit(name, propose, actor=actor, reason=reason, idempotency_key=idempotency_key)
+        return _review(done, version, AskApproval, idempotency_key)
+
+    def approve(
+        self,
+        name: str,
+        version: int,
+        *,
+        evidence: str,
+        actor: Actor,
+        reason: str,
+        idempotency_key: str | None = None,
+    ) -> Review:
+        """Let a version go into production, as far as people are concerned. Moves no alias.
+
+        The same decision by the same person again writes nothing.
+
+        :param evidence: the digest of the version that the person looked at.
+        :param actor: who approves.
+        :param reason: why, in words; may be empty.
+        :param idempotency_key: a second call with it decides nothing anew.
+        :raises NotFound: when there is no such version, or nobody asked for its approval.
+        :raises VersionBlocked: when it is blocked.
+        :raises ConflictError: when it was decided already, or the evidence is not the version's; its details tell ``status`` and
+            ``decided_by``.
+        :raises ApprovalRefused: when it is too late, or the actor asked for it and somebody else has to approve.
+        """
+        return self._decide(Approve, name, version, evidence, actor, reason, idempotency_key)
+
+    def reject(
+        self,
+        name: str,
+        version: int,
+        *,
+        evidence: str,
+        actor: Actor,
+        reason: str,
+        idempotency_key: str | None = None,
+    ) -> Review:
+        """Do not let a version go into production. As :meth:`approve`, but the one who asked may do it, and at any time."""
+        return self._decide(Reject, name, version, evidence, actor, reason, idempotency_key)
+
     def block(self, name: str, version: int, *, actor: Actor, reason: str) -> bool:
         """Refuse all later promotions of a version. Aliases that point at it stay.
 
@@ -372,6 +456,33 @@ class Registry:
     def champion_at(self, name: str, moment: datetime) -> Version | None:
         """As :meth:`alias_at`, of the champion."""
         return self.alias_at(name, moment)
+
+    def moves(self, name: str, alias: str = CHAMPION, *, limit: int | None = None) -> list[tuple[Entry, Move]]:
+        """The moves of an alias with the entries that made them, newest first. Reads those entries alone.
+
+        :param limit: the most to give; ``None`` for all.
+        :raises NotFound: when there is no such model.
+        """
+        return list(islice(self._moves(self._head(name), check_alias(alias)), limit))
+
+    def entries_before(self, name: str, before: int | None = None, *, limit: int) -> list[Entry]:
+        """Entries of a model's log, newest first, each proved to be the one that the entry after it names.
+
+        :param before: begin with the entry before this number; ``None`` begins with the newest.
+        :param limit: the most to give, and to read.
+        :raises NotFound: when there is no such model.
+        """
+        head = self._head(name)
+        last = head.state.seq if before is None else min(before - 1, head.state.seq)
+        found: list[Entry] = []
+        for seq in range(last, max(last - limit, 0), -1):
+            entry = self._log.entry(head, seq)
+            if found and found[-1].prev != entry.digest:
+                raise TamperedRecord(
+                    f"{found[-1].key} does not follow from the entry before it. Audit the log.", record=found[-1].key
+                )
+            found.append(entry)
+        return found
 
     def _head(self, name: str) -> Head:
         head = self._log.head(check_name(name, "model"))
@@ -428,6 +539,30 @@ class Registry:
             yield entry, move
             seq, later = move.prior_move, seq
 
+    def _decide(
+        self,
+        kind: type[Approve | Reject],
+        name: str,
+        version: int,
+        evidence: str,
+        actor: Actor,
+        reason: str,
+        idempotency_key: str | None,
+    ) -> Review:
+        check_name(name, "model")
+        check_version(version)
+        _check_texts(reason, idempotency_key)
+
+        def propose(head: Head) -> Change | Entry:
+            known = head.state.reviews.get(version)
+            if known and (known.status, known.decided_by, known.evidence) == (kind.status, actor.user, evidence):
+                return self._log.entry(head, known.seq)
+            return kind(version, evidence, actor, self._clock())
+
+        self._head(name)
+        done = self._log.commit(name, propose, actor=actor, reason=reason, idempotency_key=idempotency_key)
+        return _review(done, version, kind, idempotency_key)
+
     def _set_blocked(self, name: str, change: Block | Unblock, *, actor: Actor, reason: str) -> bool:
         _check_texts(reason, None)
         self._head(name)
@@ -448,6 +583,23 @@ def _alias_move(done: Committed, alias: str, version: int | None, kind: type[Set
         raise _reused(key)
     move = next(move for move in change.moves if move.alias == alias)
     return AliasMove(alias, move.version, move.before, done.entry.seq, done.entry.time, changed=done.new or repeated)
+
+
+def _review(done: Committed, version: int, kind: type[AskApproval | Approve | Reject], key: str | None) -> Review:
+    """What a commit left of a version's review."""
+    change = done.entry.change
+    repeated = key is not None and done.entry.idempotency_key == key
+    if repeated and not (isinstance(change, kind) and change.version == version):
+        raise _reused(key)
+    review = done.head.state.reviews.get(version)
+    if review is None or review.status == VOID:
+        raise ConflictError(
+            f"The review of version {version} of model {done.entry.model!r} that this call made must be in force; it ended since, for the "
+            "version was blocked. Look again, then decide.",
+            model=done.entry.model,
+            version=version,
+        )
+    return review
 
 
 def _reused(key: str | None) -> UsageError:

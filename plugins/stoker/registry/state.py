@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import NoneType
 from typing import Any
 
+from stoker.core import clock
 from stoker.errors import NotFound, TamperedRecord
 
 CHAMPION = "champion"
@@ -27,6 +28,73 @@ class AliasTarget:
     seq: int
 
 
+WAITING, APPROVED, REJECTED, VOID = "waiting", "approved", "rejected", "void"
+
+_REMEMBERED_REVIEWS = 100
+"""Each checkpoint carries the reviews, so there must be an end to them. Who needs an older one asks again."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """Whether people let a version go into production.
+
+    :param version: the version's number.
+    :param status: ``waiting``, ``approved``, ``rejected``, or ``void`` since the version was blocked. One that still waits after ``until``
+        counts as rejected; see :meth:`waits`.
+    :param evidence: the digest of the version, which stands for its manifest, evaluation and files: what is decided on.
+    :param asked_by: the user who asked; ``airflow`` for a scheduled run.
+    :param asked_from: where that was, as :attr:`~stoker.core.records.Actor.origin`.
+    :param until: the last moment at which it can be approved.
+    :param four_eyes: whether somebody other than ``asked_by`` has to approve.
+    :param decided_by: the user who approved or rejected; ``None`` when nobody did.
+    :param seq: the log entry that gave it its status.
+    """
+
+    version: int
+    status: str
+    evidence: str
+    asked_by: str
+    asked_from: str
+    until: datetime
+    four_eyes: bool
+    decided_by: str | None
+    seq: int
+
+    def waits(self, now: datetime) -> bool:
+        """Whether it can still be approved."""
+        return self.status == WAITING and now <= self.until
+
+    def answers(self, evidence: str, *, four_eyes: bool, now: datetime) -> bool:
+        """Whether somebody who asks for an approval now has it here, or has to wait for this one."""
+        live = self.status == APPROVED or self.waits(now)
+        return live and self.evidence == evidence and self.four_eyes >= four_eyes
+
+    def to_record(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {**vars(self), "until": clock.to_text(self.until)}
+
+    @classmethod
+    def from_record(cls, record: Any, what: str) -> Review:
+        """The inverse of :meth:`to_record`.
+
+        :raises TamperedRecord: when it is not of that form.
+        """
+        given = fields(
+            record,
+            what,
+            version=int,
+            status=str,
+            evidence=str,
+            asked_by=str,
+            asked_from=str,
+            until=str,
+            four_eyes=bool,
+            decided_by=OPTIONAL_TEXT,
+            seq=int,
+        )
+        return cls(**{**given, "until": moment(given["until"], what)})
+
+
 @dataclass(frozen=True)
 class ModelState:
     """The fold of a model's log.
@@ -39,6 +107,7 @@ class ModelState:
     :param versions: how many versions there are; they are numbered from 1 without holes.
     :param aliases: alias to target.
     :param blocked: the versions that may not be promoted.
+    :param reviews: version number to its review; the 100 that were asked for or decided last. Blocking a version makes its review void.
     """
 
     model: str
@@ -48,6 +117,7 @@ class ModelState:
     versions: int = 0
     aliases: Mapping[str, AliasTarget] = field(default_factory=dict)
     blocked: frozenset[int] = frozenset()
+    reviews: Mapping[int, Review] = field(default_factory=dict)
 
     def pointed(self, alias: str) -> int | None:
         """The version that the alias points at, ``None`` when it is unset."""
@@ -70,11 +140,31 @@ class ModelState:
 
     def to_record(self) -> dict[str, Any]:
         """The JSON form of the content, without the place in the log."""
-        return {
+        record: dict[str, Any] = {
             "versions": self.versions,
             "aliases": {alias: {"version": to.version, "seq": to.seq} for alias, to in self.aliases.items()},
             "blocked": sorted(self.blocked),
         }
+        # Entries carry the digest of this record, so a log without reviews must give the record that it always gave.
+        if self.reviews:
+            record["reviews"] = [self.reviews[version].to_record() for version in sorted(self.reviews)]
+        return record
+
+    def with_review(self, review: Review) -> ModelState:
+        """The content with the review in its version's place."""
+        reviews = sorted({**self.reviews, review.version: review}.values(), key=lambda one: one.seq)
+        return replace(self, reviews={one.version: one for one in reviews[-_REMEMBERED_REVIEWS:]})
+
+    def with_block(self, version: int) -> ModelState:
+        """The content with the version blocked.
+
+        Its review is void: who decided did not know what got it blocked. It is not forgotten, or a version that waits for an approval
+        could be promoted without one by blocking and unblocking it.
+        """
+        reviews = dict(self.reviews)
+        if version in reviews:
+            reviews[version] = replace(reviews[version], status=VOID, decided_by=None)
+        return replace(self, blocked=self.blocked | {version}, reviews=reviews)
 
     @classmethod
     def from_record(cls, record: Any, what: str, **place: Any) -> ModelState:
@@ -84,13 +174,21 @@ class ModelState:
         :param place: the fields that :meth:`to_record` leaves out.
         :raises TamperedRecord: when it is not of that form.
         """
-        given = fields(record, what, versions=int, aliases=dict, blocked=list)
+        reviewed = {"reviews": list} if isinstance(record, dict) and "reviews" in record else {}
+        given = fields(record, what, versions=int, aliases=dict, blocked=list, **reviewed)
         aliases = {
             alias: AliasTarget(**fields(to, what, version=int, seq=int)) for alias, to in given["aliases"].items()
         }
         if any(type(version) is not int for version in given["blocked"]):
             raise TamperedRecord(f"{what} must list blocked versions as numbers.", record=what)
-        return cls(versions=given["versions"], aliases=aliases, blocked=frozenset(given["blocked"]), **place)
+        reviews = [Review.from_record(review, what) for review in given.get("reviews", ())]
+        return cls(
+            versions=given["versions"],
+            aliases=aliases,
+            blocked=frozenset(given["blocked"]),
+            reviews={review.version: review for review in reviews},
+            **place,
+        )
 
 
 def fields(value: Any, what: str, **types: type | tuple[type, ...]) -> dict[str, Any]:
@@ -111,6 +209,18 @@ def fields(value: Any, what: str, **types: type | tuple[type, ...]) -> dict[str,
                 f"{what} has the wrong type of value in {name!r}: {ascii(value[name])[:80]}.", record=what
             )
     return value
+
+
+def moment(text: str, what: str) -> datetime:
+    """The time that a record carries.
+
+    :param what: the name of the record, for the error message.
+    :raises TamperedRecord: when the text is no time.
+    """
+    try:
+        return clock.from_text(text)
+    except (ValueError, OverflowError) as error:
+        raise TamperedRecord(f"{what} must carry a time; {error}", record=what) from error
 
 
 OPTIONAL_INT = (int, NoneType)

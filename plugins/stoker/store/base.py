@@ -66,6 +66,13 @@ class ObjectStore(Protocol):
         """All keys that begin with ``prefix`` and sort after ``after``, in ascending order of their code points."""
         ...
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """What stands between ``prefix``, which ends in ``/``, and the next ``/`` in keys; each once, in the order of the keys.
+
+        Costs as much as there are folders, not as there are keys below them. One whose last object was swept may still be named.
+        """
+        ...
+
     def delete_swept(self, key: str) -> None:
         """Remove an object that retention gave up. No error when it is gone already."""
         ...

@@ -43,6 +43,7 @@ def conformance_checks() -> list[Check]:
         keys_are_listed_in_order,
         a_listing_starts_after_a_key,
         a_listing_keeps_to_its_prefix,
+        folders_are_named_once,
         a_swept_object_is_gone,
         hostile_keys_are_refused,
     ]
@@ -178,6 +179,16 @@ def a_listing_keeps_to_its_prefix(store: ObjectStore) -> None:
     ):
         found = list(store.keys(f"{place}/{prefix}"))
         _must(found == [f"{place}/{key}" for key in wanted], f"keys under {prefix!r} are {wanted}; got {found}")
+
+
+def folders_are_named_once(store: ObjectStore) -> None:
+    """Folders directly below a prefix, in the order of the keys; neither objects beside them nor folders below."""
+    place = _place()
+    for key in ("b/1", "b/2", "a/x/1", "a-b/1", "object"):
+        store.create(f"{place}/{key}", b"bytes")
+    _must(list(store.folders(f"{place}/")) == ["a-b", "a", "b"], "folders are named once, in the order of the keys")
+    _must(list(store.folders(f"{place}/a/")) == ["x"], "folders below a folder are named")
+    _must(list(store.folders(f"{place}/nothing/")) == [], "where nothing is, no folder is named")
 
 
 def a_swept_object_is_gone(store: ObjectStore) -> None:

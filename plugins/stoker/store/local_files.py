@@ -100,6 +100,12 @@ class LocalStore:
         folder, _, _ = check_prefix(prefix).rpartition("/")
         return self._walk(tuple(folder.split("/")) if folder else (), prefix, after)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The folders directly below a folder; nothing in them is looked at."""
+        folder = check_prefix(prefix).removesuffix("/")
+        entries = self._entries(tuple(folder.split("/")) if folder else ())
+        return (name.removesuffix("/") for name, is_folder in entries if is_folder)
+
     def delete_swept(self, key: str) -> None:
         """Remove an object. Its folder stays, and a power cut may bring the object back for the next sweep."""
         *folder, name = check_key(key).split("/")

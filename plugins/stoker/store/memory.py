@@ -68,6 +68,16 @@ class MemoryStore:
         """The keys in order. Each is looked up when it is asked for, so writers may go on meanwhile."""
         return self._listed(check_prefix(prefix), after)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """What follows the prefix up to the next ``/``."""
+        last = ""
+        while (key := self._next_key(check_prefix(prefix), last)) is not None:
+            name, below, _ = key.removeprefix(prefix).partition("/")
+            # "~" sorts after everything that a key has, so the next look skips the rest of this folder.
+            last = f"{prefix}{name}/~" if below else key
+            if below:
+                yield name
+
     def delete_swept(self, key: str) -> None:
         """Forget the bytes."""
         check_key(key)

@@ -63,6 +63,35 @@ def last_pointer(store: ObjectStore, dataset: str, stage: str) -> dict[str, Any]
     return next(_backwards(store, dataset, stage), None)
 
 
+def last_pointers(store: ObjectStore, dataset: str, stage: str, *, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """As :func:`last_pointer`, of so many of the last partitions, the last first; and how many earlier ones there are.
+
+    Reads the pointers that it gives and those of withdrawn partitions that it passes; the number is one of keys alone.
+    """
+    last = _last_keys(store, dataset, stage)
+    found: list[dict[str, Any]] = []
+    passed = 0
+    for partition in sorted(last, reverse=True):
+        if len(found) == limit:
+            break
+        passed += 1
+        if pointer := _valid(store, last[partition]):
+            found.append(pointer)
+    return found, len(last) - passed
+
+
+def pointer_to(
+    store: ObjectStore, dataset: str, stage: str, partition: str | None, snapshot: str, *, tries: int = 5
+) -> dict[str, Any] | None:
+    """The newest pointer by which a partition means, or meant, this snapshot; ``None`` when none of the last ones does.
+
+    :param tries: how many of the newest pointers are read at most.
+    """
+    keys = list(store.keys(layout.partition(dataset, stage, partition or WHOLE)))
+    pointers = (_read(store, key) for key in reversed(keys[-tries:]))
+    return next((one for one in pointers if one.get("snapshot") == snapshot and "withdrawn" not in one), None)
+
+
 def newest_before(store: ObjectStore, dataset: str, stage: str, partition: str) -> str | None:
     """The digest of the snapshot of the last partition that sorts before this one, if there is any."""
     pointer = next(_backwards(store, dataset, stage, before=partition), None)
@@ -78,6 +107,7 @@ def point(
     snapshot: str,
     data_id: str,
     validation: str | None = None,
+    origin: str | None = None,
     clock: time.Clock = time.system_clock,
 ) -> bool:
     """Let a partition mean this snapshot, and tell whether that was news.
@@ -85,9 +115,12 @@ def point(
     :param snapshot: the digest of the dataset document.
     :param data_id: the content id that stands in it.
     :param validation: the digest of the validation that let these rows through.
+    :param origin: the task that made the snapshot, as :attr:`~stoker.core.records.Actor.origin`; no reader depends on it.
     :raises StoreUnavailable: when other writers were faster many times in a row; the same call may succeed later.
     """
     facts = {"data_id": data_id, **({"validation": layout.check_digest(validation)} if validation else {})}
+    if origin:
+        facts["origin"] = origin
     return _append(
         store,
         dataset=dataset,

@@ -134,6 +134,18 @@ class S3Store:
         """The keys in order, fetched a page of at most 1,000 at a time."""
         return self._listed(check_prefix(prefix), after)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """What follows the prefix up to the next ``/``, a page of at most 1,000 at a time."""
+        last, more = "", True
+        while more:
+            page = self._page(check_prefix(prefix), last, Delimiter="/")
+            more = page["IsTruncated"]
+            names = [item["Prefix"].removeprefix(self._prefix) for item in page.get("CommonPrefixes", [])]
+            yield from (name.removeprefix(prefix).removesuffix("/") for name in names if is_key(name.removesuffix("/")))
+            objects = [item["Key"].removeprefix(self._prefix) for item in page.get("Contents", [])]
+            # "~" sorts after everything that a key has, so the next page skips the rest of this folder.
+            last = max([*objects, *(f"{name}~" for name in names)], default=last)
+
     def delete_swept(self, key: str) -> None:
         """Remove an object; in a bucket with versioning S3 keeps it as a noncurrent version."""
         full = self._full(key)
@@ -193,11 +205,13 @@ class S3Store:
                 if is_key(last):
                     yield last
 
-    def _page(self, prefix: str, after: str) -> dict[str, Any]:
+    def _page(self, prefix: str, after: str, **how: str) -> dict[str, Any]:
         start = {"StartAfter": self._prefix + after} if after else {}
 
         def ask() -> dict[str, Any]:
-            page: dict[str, Any] = self._client.list_objects_v2(Prefix=self._prefix + prefix, **start, **self._bucket)
+            page: dict[str, Any] = self._client.list_objects_v2(
+                Prefix=self._prefix + prefix, **start, **how, **self._bucket
+            )
             return page
 
         return self._answered(ask, f"listing {prefix!r}", prefix)

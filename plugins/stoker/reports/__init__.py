@@ -1,0 +1,1 @@
+"""Reports and model cards: self-contained HTML out of stored documents."""

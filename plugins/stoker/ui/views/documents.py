@@ -1,0 +1,54 @@
+"""Stored documents: what each step found, and on what it rests."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from stoker.errors import NotFound
+from stoker.reports.render import REPORTED
+from stoker.store.documents import get_bytes
+from stoker.ui.views.reading import Reading, mapping, text
+from stoker.ui.views.records import DocumentView
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def document_view(reading: Reading, digest: str) -> DocumentView:
+    """A document of any kind.
+
+    :raises NotFound: when there is none with this digest, or it is no digest: it comes from an address that anybody may type.
+    """
+    content = read_document(reading, digest)
+    verdict, kind = mapping(content.get("verdict")), text(content.get("kind")) or ""
+    reasons = verdict.get("reasons")
+    return DocumentView(
+        digest=digest,
+        kind=kind,
+        verdict=text(verdict.get("outcome")),
+        reasons=[reason for reason in reasons if isinstance(reason, str)] if isinstance(reasons, list) else [],
+        content=content,
+        has_report=kind in REPORTED,
+        has_evidently=bool(mapping(content.get("report")).get("sha256")),
+    )
+
+
+def read_document(reading: Reading, digest: str) -> dict[str, Any]:
+    """As :func:`document_view`, the content alone."""
+    if not _DIGEST.fullmatch(digest):
+        raise NotFound(f"A document is named by 64 hexadecimal digits; got {ascii(digest)[:80]}. Follow a link to it.")
+    return reading.document(digest)
+
+
+def read_evidently(reading: Reading, digest: str) -> bytes:
+    """The HTML that Evidently wrote about a document.
+
+    :param digest: of the document, not of the HTML: only what a step stored as a report is ever served as a page.
+    :raises NotFound: when there is no such document, or it has no such report.
+    """
+    report = text(mapping(read_document(reading, digest).get("report")).get("sha256"))
+    if report is None:
+        raise NotFound(
+            "A document with a report of Evidently is needed here; this one has none. Ask for it with report='always'."
+        )
+    return get_bytes(reading.store, report, "The report")
