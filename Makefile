@@ -8,7 +8,7 @@ unexport VIRTUAL_ENV
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test cov lint format types bench drift-bench airflow-test ui-test cluster-test lock clean
+.PHONY: help install demo test cov lint format types bench ui-bench drift-bench airflow-test ui-test cluster-test lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ cov: $(READY) ## run the tests of core, store and registry and show what they mi
 bench: $(READY) ## measure what the README and docs/ promise
 	$(BIN)/python -m benchmarks.parse_time
 	$(BIN)/python -m benchmarks.registry_scale
+
+ui-bench: $(READY) ## measure the pages with a thousand models and ten thousand versions (a minute)
+	$(BIN)/python -m benchmarks.ui_scale
 
 drift-bench: $(READY) ## measure the alarms, what retraining is worth, and ten million rows (a quarter of an hour)
 	$(BIN)/python -m benchmarks.drift_alarms

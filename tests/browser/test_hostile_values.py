@@ -41,7 +41,7 @@ _SHOWN = (
     "validation",
     "performance",
 )
-_PATIENCE = 30  # seconds
+_PATIENCE = 120  # seconds: a report of Evidently's is megabytes of script, and the machine may be busy
 
 
 @dataclass
@@ -244,7 +244,8 @@ def test_control_without_the_policy_evidentlys_report_reads_the_secret(
 
 def _worst_report(registry: Registry) -> str:
     """A stored report that is a program from end to end, as whoever can write to the store could leave one."""
-    stored = put_bytes(registry.store, f"<!doctype html><title>Report</title><script>{CALL}</script>".encode())
+    told = "fetch('/api/secret').catch(() => 0).then(() => document.title = 'asked')"
+    stored = put_bytes(registry.store, f"<!doctype html><title>Report</title><script>{CALL};{told}</script>".encode())
     found = {
         "kind": "drift",
         "verdict": {"outcome": "pass", "reasons": ["."]},
@@ -258,12 +259,14 @@ def test_a_report_that_is_a_program_reads_nothing_with_the_session(site: Site, b
     for shown in (f"{site.address}/frames", f"{site.address}{address}"):
         site.shown = [address]
         browser.driver.get(shown)
-        time.sleep(0.5)
+        if shown.endswith("/frames"):
+            browser.driver.switch_to.frame(0)
+        _wait(lambda: browser.driver.execute_script("return document.title") == "asked")
+        browser.driver.switch_to.default_content()
     assert (site.calls, site.stolen) == (0, 0)
 
 
 def test_control_without_the_policy_the_same_report_reads_the_secret(site: Site, browser: Browser) -> None:
     site.protected = False
     browser.driver.get(f"{site.address}{_worst_report(site.registry)}")
-    _wait(lambda: site.stolen > 0)
-    assert browser.driver.title == "pwned"
+    _wait(lambda: site.stolen > 0 and browser.driver.title == "asked")

@@ -48,6 +48,9 @@ def test_a_version_shows_its_verdict_and_its_reports_and_card(admin: Browser) ->
         fold = f"details[open] iframe[title='{title}']"
         with admin.frame(fold):
             admin.find("body", text)
+        frame = admin.find(fold)
+        admin.driver.execute_script("arguments[0].scrollIntoView()", frame)  # nothing is measured where nobody looks
+        admin.until(lambda frame=frame: "px" in str(frame.get_attribute("style")), "a frame as high as its report")
         admin.find("details[open] > summary", title).click()
     admin.shoot("version")
 

@@ -115,7 +115,7 @@ def test_a_tab_that_cannot_be_filled_says_so_and_tries_again(admin: Browser, run
     with admin.without("*/xcomEntries/*"):
         admin.open(f"{run_page('quickstart', runs)}/plugin/stoker-verdicts")
         with admin.frame():
-            admin.find("[role=alert]", "Airflow does not answer")
+            admin.find("[role=alert]", "Airflow gave no usable answer")
     with admin.frame():
         admin.find("button", "Try again").click()
         admin.find(".steps li", "promote")

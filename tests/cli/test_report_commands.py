@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from stoker.registry.registry import Registry
 from stoker.store.documents import put_document
 from tests.cli.conftest import Call
@@ -28,6 +30,16 @@ def test_a_report_goes_to_a_file_in_a_theme(registry: Registry, call: Call, tmp_
     answer = call("report", put_document(registry.store, DRIFT), "-o", str(file), "--theme", "dark")
     assert (answer.code, answer.out) == (0, f"Wrote {file}.\n")
     assert 'data-theme="dark"' in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("place", ["missing/report.html", "."])
+def test_a_report_that_cannot_be_written_is_told_without_a_traceback(
+    registry: Registry, call: Call, tmp_path: Path, place: str
+) -> None:
+    answer = call("report", put_document(registry.store, DRIFT), "-o", str(tmp_path / place))
+    assert answer.code == 2
+    assert "report.html" in answer.err or "directory" in answer.err
+    assert "Traceback" not in answer.err
 
 
 def test_a_report_as_json_is_the_document(registry: Registry, call: Call) -> None:

@@ -61,7 +61,7 @@ def test_one_run_trains_at_a_time_and_the_other_learns_until_when() -> None:
     state = replace(LEASED, requests=(request("r1"), request("r2", "hand")))
     grant = decide(state, POLICY, START + HOUR, "run 2")
     assert (grant.kind, grant.until) == ("leased", START + 2 * HOUR)
-    assert "run 1 trains this model until 2026-11-21T14:00" in grant.reason
+    assert "run 1 trains this model until 2026-11-21 14:00 UTC." in grant.reason
 
 
 def test_the_holder_that_asks_again_gets_the_same_grant() -> None:

@@ -41,6 +41,8 @@ def test_numbers_that_json_does_not_have_are_not_written(value: float) -> None:
         b'{"format":1,"a":NaN}',
         b'{"format":1,"a":Infinity}',
         b'{"format":1,"a":1,"a":2}',
+        b'{"format":1,"a":"\\ud800"}',
+        b'{"format":1,"a":"\xed\xa0\x80"}',
         b'{"format":1} trailing',
         b"\xff\xfe",
         b'{"format":"1"}',

@@ -18,6 +18,7 @@ from stoker.engines import evaluation
 from stoker.engines.drift import Current, Office, monitor_drift
 from stoker.engines.drift_report import ReportPolicy
 from stoker.engines.evaluation import evaluate
+from stoker.engines.training_rows import newest_of
 from stoker.engines.validation import validate
 from stoker.errors import ConfigurationError
 from stoker.store.documents import get_document
@@ -137,6 +138,13 @@ def test_a_stored_model_of_before_is_not_taken_once_a_column_is_personal(store):
     now = fit(store, validated(store, people(), "2013-01"), boosting)
     assert not now.summary["cached"]
     assert now.summary["fingerprint"] != before.summary["fingerprint"]
+
+
+def test_a_partition_that_is_validated_again_is_trained_on_by_what_is_personal_now(store):
+    data = put(store, people())
+    validate(store, data, expectations=CHECKS, on_failure="warn")
+    now = validate(store, data, expectations=CHECKS, on_failure="warn", personal_columns=["surname"])
+    assert newest_of(store, "flights").digest == now.digest
 
 
 @pytest.mark.parametrize(("wrong", "said"), [(["surnam"], "near: surname"), ("surname", "must be a list of names")])

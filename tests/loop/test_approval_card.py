@@ -16,7 +16,6 @@ from stoker.registry.versions import Version
 from stoker.store import layout
 from stoker.store.documents import put_document
 from stoker.store.memory import MemoryStore
-from stoker.store.partitions import point
 
 TIME = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CANDIDATE = {
@@ -91,7 +90,10 @@ def test_the_champion_itself_takes_over_from_nobody(store: MemoryStore) -> None:
     assert "it is the champion already" in card(store, version(), version())
 
 
-def test_slices_checks_drift_and_a_champion_that_moved_on_are_risks(store: MemoryStore) -> None:
+@pytest.mark.parametrize(("quarantine", "left_out"), [("a" * 64, "; those rows were left out"), (None, "")])
+def test_slices_checks_drift_and_a_champion_that_moved_on_are_risks(
+    store: MemoryStore, quarantine: str | None, left_out: str
+) -> None:
     parts = [
         {
             "column": "origin",
@@ -106,27 +108,22 @@ def test_slices_checks_drift_and_a_champion_that_moved_on_are_risks(store: Memor
     ]
     figures = put_document(store, {"kind": "figures", "of": "evaluation", "slices": parts})
     checks = [
-        {"success": success, "severity": "warning", "sentence": f"delay below {number}", "attributable": number == 9}
-        for number, success in ((7, True), (8, False), (9, False))
+        {"success": success, "severity": severity, "sentence": f"delay below {number}", "attributable": True}
+        for number, severity, success in ((7, "critical", True), (8, "warning", False), (9, "critical", False))
     ]
-    validation = put_document(store, {"kind": "validation", "checks": checks})
-    point(
-        store,
-        dataset="flights",
-        stage="ok",
-        partition="2013-02",
-        snapshot="a" * 64,
-        data_id="b" * 64,
-        validation=validation,
-    )
+    validations = [
+        put_document(store, {"kind": "validation", "checks": checks[:2], "quarantine": "a" * 64}),
+        put_document(store, {"kind": "validation", "checks": checks[2:], "quarantine": quarantine}),
+    ]
     for window, state in (("2013-01", "quiet"), ("2013-02", "alert")):
         WindowLog(store, "churn", "drift").record(window, 3, None, {"states": {"covariate": state, "label": "quiet"}})
-    found = card(store, version(candidate=CANDIDATE, evaluation={**EVALUATION, "figures": figures}), version(3))
+    candidate = {**CANDIDATE, "validations": validations}
+    found = card(store, version(candidate=candidate, evaluation={**EVALUATION, "figures": figures}), version(3))
     risks = found.split("**Risks**\n\n")[1].split("\n\n")[0].splitlines()
     assert risks == [
         "- Worse than the champion where origin is EWR\\: roc\\_auc 0\\.6000 against 0\\.7000, on 40 rows\\.",
         "- Its newest data broke a warning check\\: delay below 8\\.",
-        "- Its newest data broke a warning check\\: delay below 9; those rows were left out\\.",
+        f"- Its newest data broke a critical check\\: delay below 9{left_out}\\.",
         "- It was judged against version 1, and the champion is version 3 by now\\.",
         "- Data drifts from what champion v3 learned, in window 2013\\-02\\: covariate alert\\.",
     ]
@@ -135,8 +132,15 @@ def test_slices_checks_drift_and_a_champion_that_moved_on_are_risks(store: Memor
 def test_what_retention_gave_up_is_told_and_hides_nothing_else(store: MemoryStore) -> None:
     figures = put_document(store, {"kind": "figures", "of": "evaluation", "slices": []})
     store.delete_swept(layout.blob(figures))
-    text = card(store, version(candidate=CANDIDATE, evaluation={**EVALUATION, "figures": figures}))
-    assert "- Slices could not be read\\." in text
+    journal = WindowLog(store, "churn", "drift")
+    journal.record("2013-01", 3, None, {"states": {}})
+    for key in list(store.keys("models/churn/loop/")):
+        store.delete_swept(key)
+        store.create(key, b"damaged")
+    given = version(candidate=CANDIDATE, evaluation={**EVALUATION, "figures": figures})
+    text = card(store, given, version(3))
+    assert "- The slices of its evaluation could not be read\\." in text
+    assert "- The drift of the champion's data could not be read\\." in text
     assert "- It is better\\." in text
 
 

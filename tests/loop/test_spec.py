@@ -49,6 +49,8 @@ def test_a_spec_does_not_change():
         ({"granularity": "coarse"}, "granularity must be one of steps, fused"),
         ({"granularity": "fused", "approval": True}, "granularity must be 'steps'"),
         ({"approval_hours": 0}, "approval_hours must be above 0"),
+        ({"approval_hours": 1e12}, "at most 8784"),
+        ({"approval_hours": float("nan")}, "approval_hours must be above 0"),
         ({"partition": "(unclosed"}, "must be a regular expression"),
         ({"partition": r"churn-\d+"}, "must have one group"),
         ({"partition": r"(\d+)-(\d+)"}, "has 2"),

@@ -17,7 +17,7 @@ from stoker.registry.registry import Registry
 from stoker.store.base import ObjectStore
 from stoker.store.documents import put_document
 from stoker.store.opening import open_store
-from tests.registry.cases import ALICE, MODEL, START, manifest, promote
+from tests.registry.cases import ALICE, MODEL, START, fingerprint, manifest, promote
 
 
 @dataclass
@@ -85,14 +85,19 @@ class Run:
     def office(self, versions: int = 1) -> None:
         """Let the model have so many versions, each of which became champion in its turn."""
         for number in range(1, versions + 1):
-            candidate = {"digest": candidate_digest(number)}
-            found = manifest(self.store, number, candidate=candidate)
+            found = manifest(self.store, number, candidate={"digest": self.candidate(number)})
             version = Registry(self.store, clock=lambda: START).register(MODEL, found, actor=ALICE, reason="trained")
             promote(self.registry, version.number)
 
+    def candidate(self, number: int, seconds: float = 1.0) -> str:
+        """The digest of what training ``number`` made."""
+        document = {"kind": "candidate", "fingerprint": fingerprint(number), "training": {"seconds": seconds}}
+        return put_document(self.store, document)
+
     def reference(self, kind: str, outcome: str = "pass", **summary: Any) -> dict[str, Any]:
         """What a task of that kind would have returned."""
-        document = {"kind": kind, "candidate": summary.pop("candidate", None), "outcome": outcome, "summary": summary}
+        candidate = summary.pop("candidate", None) or self.candidate(2)
+        document = {"kind": kind, "candidate": candidate, "outcome": outcome, "summary": summary}
         return {
             "kind": kind,
             "uri": "memory://elsewhere",
@@ -100,8 +105,3 @@ class Run:
             "verdict": Outcome(outcome).value,
             "summary": {"reasons": [f"The {kind} was {outcome}."], **summary},
         }
-
-
-def candidate_digest(number: int) -> str:
-    """The digest that the candidate of a version would have."""
-    return f"{number:064x}"

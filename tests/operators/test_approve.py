@@ -149,11 +149,13 @@ def test_nothing_is_promoted_without_an_approval(asking: Asking) -> None:
     assert asking.registry.aliases("churn") == {}
 
 
-def test_whoever_started_the_run_may_not_approve_it(asking: Asking) -> None:
+def test_whoever_started_the_run_may_not_approve_it_and_others_still_may(asking: Asking) -> None:
     asking.wait()
-    with pytest.raises(AirflowFailException, match=r"ApprovalRefused: .*somebody other than ada"):
+    with pytest.raises(TaskAwaitingInput):
         asking.answer("Approve", user="ada")
     assert asking.review.status == "waiting"
+    assert len(asking.forms) == 2  # Airflow drops the answer with it
+    assert asking.answer("Approve", user="bob")["summary"]["approved_by"] == "bob"
 
 
 def test_anybody_may_approve_a_scheduled_run_or_where_two_eyes_are_enough(asking: Asking) -> None:
@@ -165,6 +167,13 @@ def test_anybody_may_approve_a_scheduled_run_or_where_two_eyes_are_enough(asking
 def test_two_eyes_may_be_enough(asking: Asking) -> None:
     asking.wait(four_eyes=False)
     assert asking.answer("Approve", user="ada", four_eyes=False)["verdict"] == "pass"
+
+
+def test_a_person_may_be_called_airflow(asking: Asking) -> None:
+    asking.wait()
+    assert asking.answer("Approve", user="airflow")["summary"]["reasons"] == [
+        "Version 1 of churn was approved by airflow."
+    ]
 
 
 def test_a_rejection_skips_what_follows_but_not_the_teardown(asking: Asking) -> None:
@@ -185,6 +194,39 @@ def test_an_unknown_way_to_reject_is_refused_before_anybody_is_asked(asking: Ask
     with pytest.raises(AirflowFailException, match="on_reject must be one of skip, fail"):
         asking.start(on_reject="ignore")
     assert asking.registry.state("churn").seq == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"timeout": 72},
+        {"poll_seconds": 0},
+        {"poll_seconds": -1},
+        {"poll_seconds": float("nan")},
+        {"poll_seconds": 1e9},
+    ],
+)
+def test_a_wrong_time_is_refused_before_anybody_is_asked(asking: Asking, wrong: dict[str, Any]) -> None:
+    with pytest.raises(AirflowFailException, match=f"Error: {next(iter(wrong))} must be"):
+        asking.start(**wrong)
+    assert asking.registry.state("churn").seq == 1
+
+
+@pytest.mark.parametrize(
+    "bypass", [{"defaults": "Approve"}, {"fail_on_reject": True}, {"ignore_downstream_trigger_rules": True}]
+)
+def test_nothing_but_a_person_answers_and_nothing_but_on_reject_acts(bypass: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=next(iter(bypass))):
+        ApproveModelOperator(task_id="own", name="churn", version=1, **bypass)
+    with DAG("churn_train", schedule=None, default_args=bypass):
+        task = ApproveModelOperator(task_id="own", name="churn", version=1)
+    assert (task.defaults, task.fail_on_reject, task.ignore_downstream_trigger_rules) == (None, False, False)
+
+
+def test_the_timeout_of_the_execution_is_not_that_of_the_answer(recwarn: pytest.WarningsRecorder) -> None:
+    task = ApproveModelOperator(task_id="own", name="churn", version=1, execution_timeout=timedelta(minutes=5))
+    assert task.execution_timeout == timedelta(minutes=5)
+    assert not [one for one in recwarn if "execution_timeout" in str(one.message)]
 
 
 def test_what_nobody_answers_in_time_is_rejected(asking: Asking) -> None:
@@ -271,6 +313,19 @@ def test_a_version_that_is_blocked_while_it_waits_fails_the_task(asking: Asking)
         asking.resume(TIMEOUT)
     with pytest.raises(AirflowFailException, match="VersionBlocked"):
         asking.start()
+
+
+@pytest.mark.parametrize("answer", ["Approve", "Reject", None])
+def test_a_version_that_was_blocked_and_unblocked_while_it_waited_is_asked_about_anew(
+    asking: Asking, answer: str | None
+) -> None:
+    asking.wait()
+    asking.registry.block("churn", 1, actor=ACTOR, reason="leak")
+    asking.registry.unblock("churn", 1, actor=ACTOR, reason="no leak")
+    with pytest.raises(TaskAwaitingInput):
+        asking.answer(answer) if answer else asking.resume(TIMEOUT)
+    assert (asking.review.status, len(asking.forms)) == ("waiting", 2)
+    assert asking.answer("Approve")["verdict"] == "pass"
 
 
 def test_a_version_that_does_not_exist_is_not_asked_about(asking: Asking) -> None:

@@ -15,7 +15,7 @@ from stoker.loop.ledger import TAKEN, Ledger
 from stoker.operators.retrain import ClaimRetrainOperator, RequestRetrainOperator, SettleRetrainOperator
 from stoker.store import partitions
 from stoker.store.documents import get_document
-from tests.operators.runs import Run, candidate_digest
+from tests.operators.runs import Run
 from tests.registry.cases import ALICE, MODEL
 
 REGEX = r"churn-(.+)\.csv"
@@ -179,7 +179,7 @@ def test_the_schedule_does_not_ask_for_data_that_a_training_took_in(run: Run, la
     point(run, "2013-01", "a")
     for file in list_landed(str(landing)):
         Ledger(run.store, MODEL).mark(TAKEN, file)
-    settle(woken, claimed, evaluation=run.reference("evaluation", "fail", candidate=candidate_digest(2)))
+    settle(woken, claimed, evaluation=run.reference("evaluation", "fail"))
     assert claim(run, landing)["verdict"] == "nothing_to_do"
     point(run, "2013-01", "b")
     assert claim(run, landing)["verdict"] == "cooldown"
@@ -240,21 +240,20 @@ def test_a_source_that_is_not_there_fails_the_task(run: Run, landing: Path) -> N
         claim(run, landing / "nowhere")
 
 
-def passed(run: Run) -> dict[str, Any]:
-    return run.reference("evaluation", candidate=candidate_digest(2))
-
-
 ENDS: dict[str, Any] = {
     "promoted": lambda run: {
         "validation": [run.reference("validation")],
-        "evaluation": passed(run),
+        "evaluation": run.reference("evaluation"),
         "promotion": run.reference("alias", changed=True, version=2),
     },
-    "proposed": lambda run: {"evaluation": passed(run), "registration": run.reference("version", version=2)},
-    "kept": lambda run: {"evaluation": run.reference("evaluation", "inconclusive", candidate=candidate_digest(2))},
-    "skipped": lambda run: {"evaluation": run.reference("evaluation", "fail", candidate=candidate_digest(1))},
+    "proposed": lambda run: {
+        "evaluation": run.reference("evaluation"),
+        "registration": run.reference("version", version=2),
+    },
+    "kept": lambda run: {"evaluation": run.reference("evaluation", "inconclusive")},
+    "skipped": lambda run: {"evaluation": run.reference("evaluation", "fail", candidate=run.candidate(1))},
     "stopped": lambda run: {"validation": [run.reference("validation"), None, run.reference("validation", "fail")]},
-    "failed": lambda run: {"evaluation": passed(run)},
+    "failed": lambda run: {"evaluation": run.reference("evaluation")},
 }
 
 
@@ -287,17 +286,18 @@ def test_the_end_of_a_run_follows_from_what_its_steps_returned(run: Run, outcome
 def test_a_first_model_that_does_not_pass_leaves_the_office_empty(run: Run) -> None:
     point(run, "2013-01", "a")
     claimed = claim(run)
-    settled = settle(run, claimed, evaluation=run.reference("evaluation", "fail", candidate=candidate_digest(1)))
+    settled = settle(run, claimed, evaluation=run.reference("evaluation", "fail", candidate=run.candidate(1)))
     assert settled["summary"]["outcome"] == "kept"
     assert claim(run.of("scheduled__2"))["verdict"] == "nothing_to_do"
 
 
-def test_a_training_that_gave_a_version_again_is_proposed_unless_it_is_in_office(run: Run) -> None:
+@pytest.mark.parametrize("seconds", [1.0, 2.0])
+def test_a_training_that_gave_a_version_again_is_proposed_unless_it_is_in_office(run: Run, seconds: float) -> None:
     run.office()
     broker(run).put(source="drift", reason="delay drifted", dedupe_key="k", actor=ALICE)
     claimed = claim(run)
     again = {
-        "evaluation": run.reference("evaluation", candidate=candidate_digest(1)),
+        "evaluation": run.reference("evaluation", candidate=run.candidate(1, seconds)),
         "registration": run.reference("version", version=1),
     }
     assert settle(run, claimed, **again)["summary"]["outcome"] == "skipped"

@@ -86,6 +86,12 @@ def test_every_chart_says_what_it_shows_and_has_its_numbers_as_a_table(show: Sho
         assert len(blocks) == count, name
 
 
+def test_what_colours_say_in_a_chart_stands_in_its_table(show: Show) -> None:
+    rows = [row.text for row in show("evaluation_binary").find("tr")]
+    for model in ("Challenger", "Champion"):
+        assert [row for row in rows if row.startswith(f"carrier is AA {model} 0.")]
+
+
 def test_the_metrics_table_names_the_better_of_each_row_by_the_direction_of_its_metric(show: Show) -> None:
     better, worse = {"roc_auc": 0.9, "brier": 0.1}, {"roc_auc": 0.8, "brier": 0.2}
     page = show("evaluation_binary", metrics=better, champion_metrics=worse, baselines={})

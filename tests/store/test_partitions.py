@@ -32,6 +32,17 @@ def test_pointing_at_the_same_snapshot_again_is_no_news():
     assert len(list(store.keys("datasets/"))) == 1
 
 
+def test_another_validation_of_the_same_snapshot_is_news_but_brings_nothing_back():
+    store = MemoryStore()
+    place = {"dataset": "d", "stage": "ok", "partition": "p"}
+    facts = {**place, "snapshot": A, "data_id": wire.sha256(b"data")}
+    assert [partitions.point(store, **facts, validation=one) for one in (A, A, B, B)] == [True, False, True, False]
+    assert partitions.newest_pointer(store, "d", "ok", "p")["validation"] == B
+    partitions.withdraw(store, **place, snapshot=A, reason="broken")
+    assert not partitions.point(store, **facts, validation=A)
+    assert partitions.newest(store, "d", "ok", "p") is None
+
+
 def test_partitions_come_in_text_order_with_their_newest_snapshot():
     store = MemoryStore()
     for partition, snapshot in (("2013-1", A), ("2013-1.5", B), ("2013-1", B), ("2013-2", A)):

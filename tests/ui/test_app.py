@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from stoker.errors import StoreUnavailable
 from stoker.registry.registry import Registry
 from stoker.store.memory import MemoryStore
+from stoker.ui import turns
 from stoker.ui.access import OPEN
 from stoker.ui.app import create_app
 from stoker.ui.context import Context
+from stoker.ui.turns import MOST
 from tests.support.hostile import HOSTILE_NAMES
 from tests.support.registrations import register
 
@@ -119,6 +124,49 @@ def test_what_is_not_there_is_a_page_or_json_as_the_address_says(client: TestCli
         found = client.get(path)
         assert found.status_code == 404, path
         assert found.json()["error"]["type"] == "NotFound"
+
+
+def test_a_method_that_an_address_does_not_take_is_told_in_the_form_of_the_others(client: TestClient) -> None:
+    answer, page = client.put("/api/v1/models"), client.put("/")
+    assert answer.status_code == page.status_code == 405
+    assert answer.json()["error"]["type"] == "MethodNotAllowed"
+    assert answer.headers["allow"] == page.headers["allow"] == "GET"
+    assert page.headers["content-type"].startswith("text/html")
+
+
+def test_a_store_that_hangs_leaves_threads_to_the_pages_of_others() -> None:
+    answers = threading.Event()
+    inside = threading.Semaphore(0)
+
+    def hang() -> Registry:
+        inside.release()
+        answers.wait(60)
+        raise StoreUnavailable("The store must answer; it does not.")
+
+    outer = FastAPI()
+    outer.mount("/stoker", create_app(hang))
+
+    @outer.get("/others")
+    def others() -> str:
+        return "here"
+
+    with TestClient(outer) as client, ThreadPoolExecutor(60) as pool:
+        try:
+            asked = [pool.submit(client.get, "/stoker/") for _ in range(50)]
+            assert all(inside.acquire(timeout=30) for _ in range(MOST))
+            assert pool.submit(client.get, "/others").result(timeout=30).text == '"here"'
+            assert not inside.acquire(blocking=False)
+        finally:
+            answers.set()
+        assert {one.result(timeout=30).status_code for one in asked} == {503}
+
+
+def test_who_gets_no_turn_in_time_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "MOST", 0)
+    monkeypatch.setattr(turns, "_WAIT", 0.01)
+    with TestClient(create_app(lambda: Registry(MemoryStore()))) as client:
+        answer = client.get("/api/v1/models")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (503, "Busy")
 
 
 def test_no_address_that_means_harm_gets_further_than_a_refusal(client: TestClient, registry: Registry) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
+from starlette.types import Message
 
 from stoker.core.wire import MAX_DEPTH
 from stoker.registry.registry import Registry
 from stoker.store.memory import MemoryStore
+from stoker.ui import origin
 from stoker.ui.access import Access, Person
+from stoker.ui.api_models import Because
+from stoker.ui.failures import Refused
 from stoker.ui.origin import MAX_BODY
 from tests.support.applications import client_of
 from tests.support.registrations import register
@@ -136,6 +142,19 @@ def test_a_huge_body_is_refused_before_its_end(client: TestClient) -> None:
     full = b'{"reason": "it is bad"}'.ljust(MAX_BODY)
     assert send(client, full + b" ").status_code == 413
     assert send(client, full).status_code == 200
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(origin, "_READ_SECONDS", 0.01)
+
+    async def never() -> Message:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    scope = {"type": "http", "headers": [(b"content-type", b"application/json")]}
+    with pytest.raises(Refused, match="within") as refused:
+        asyncio.run(origin.json_body(Because).dependency(Request(scope, never)))
+    assert refused.value.status == 408
 
 
 def test_whoever_may_not_act_learns_nothing_from_their_body(registry: Registry) -> None:

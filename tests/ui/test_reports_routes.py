@@ -75,7 +75,8 @@ def test_evidentlys_report_is_served_as_it_was_stored_in_a_sandbox_of_its_own(
     site: TestClient, registry: Registry
 ) -> None:
     stored = put_bytes(registry.store, b"<script>theirs()</script>")
-    digest = evaluation(registry, report={"sha256": stored.sha256, "size": stored.size})
+    report = {"sha256": stored.sha256, "size": stored.size}
+    digest = put_document(registry.store, {"kind": "drift", "report": report})
     answer = site.get(f"/documents/{digest}/evidently")
     assert answer.text == "<script>theirs()</script>"
     policy = policy_of(answer.headers)
@@ -87,6 +88,27 @@ def test_bytes_that_no_document_calls_a_report_are_never_a_page(site: TestClient
     stored = put_bytes(registry.store, b"<script>theirs()</script>")
     assert site.get(f"/documents/{stored.sha256}/evidently").status_code >= 400
     assert site.get(f"/documents/{evaluation(registry)}/evidently").status_code == 404
+    posing = evaluation(registry, report={"sha256": stored.sha256, "size": stored.size})
+    assert site.get(f"/documents/{posing}/evidently").status_code == 404
+    astray = put_document(registry.store, {"kind": "drift", "report": {"sha256": "../../secret"}})
+    assert site.get(f"/documents/{astray}/evidently").status_code == 404
+
+
+@pytest.mark.parametrize("kind", [b"", b',"kind":[1]', b',"kind":""'])
+def test_a_file_that_happens_to_be_json_is_no_document(site: TestClient, registry: Registry, kind: bytes) -> None:
+    digest = put_bytes(registry.store, b'{"format":1,"weights":[4711]' + kind + b"}").sha256
+    for path in (f"/documents/{digest}", f"/api/v1/documents/{digest}", f"/documents/{digest}/report"):
+        answer = site.get(path)
+        assert answer.status_code == 404
+        assert "4711" not in answer.text
+
+
+def test_half_a_character_in_a_document_is_told_of_as_damage(site: TestClient, registry: Registry) -> None:
+    digest = put_bytes(registry.store, b'{"format":1,"kind":"evaluation","name":"\\ud800"}').sha256
+    for path in (f"/documents/{digest}", f"/api/v1/documents/{digest}", f"/documents/{digest}/report"):
+        answer = site.get(path)
+        assert answer.status_code == 500
+        assert "as Stoker writes it" in answer.text
 
 
 @pytest.mark.parametrize("what", ["report", "evidently"])
@@ -103,7 +125,7 @@ def test_a_document_of_another_kind_has_no_report(site: TestClient, registry: Re
 def test_a_document_that_is_damaged_is_told_of_and_breaks_nothing(site: TestClient, registry: Registry) -> None:
     digest = put_document(registry.store, {"kind": "validation", "verdict": {"outcome": "pass", "reasons": []}})
     answer = site.get(f"/documents/{digest}/report")
-    assert answer.status_code == 409
+    assert answer.status_code == 500
     assert "must be as Stoker writes it" in answer.text
 
 

@@ -40,23 +40,17 @@ def _decision(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("approve")
 @_decision
 @_pass
-def approve(invocation: Invocation, model: str, version: str, evidence: str, reason: str) -> None:
+def approve(invocation: Invocation, /, **given: str) -> None:
     """Let VERSION of MODEL, which waits for approval, go into production. Moves no alias."""
-    found = invocation.registry.version(model, parse_version(version))
-    digest = _digest(found, evidence)
-    review = invocation.registry.approve(model, found.number, evidence=digest, actor=invocation.actor, reason=reason)
-    _show(invocation, model, review)
+    _decide(invocation, invocation.registry.approve, **given)
 
 
 @click.command("reject")
 @_decision
 @_pass
-def reject(invocation: Invocation, model: str, version: str, evidence: str, reason: str) -> None:
+def reject(invocation: Invocation, /, **given: str) -> None:
     """Keep VERSION of MODEL, which waits for approval, out of production."""
-    found = invocation.registry.version(model, parse_version(version))
-    digest = _digest(found, evidence)
-    review = invocation.registry.reject(model, found.number, evidence=digest, actor=invocation.actor, reason=reason)
-    _show(invocation, model, review)
+    _decide(invocation, invocation.registry.reject, **given)
 
 
 COMMANDS: tuple[click.Command, ...] = (approve, reject)
@@ -82,6 +76,18 @@ def shown(review: Review | None) -> str | None:
     return f"{WAITING} for approval{other} until {end}"
 
 
+def _decide(
+    invocation: Invocation, decide: Callable[..., Review], *, model: str, version: str, evidence: str, reason: str
+) -> None:
+    found = invocation.registry.version(model, parse_version(version))
+    digest = _digest(found, evidence)
+    review = decide(model, found.number, evidence=digest, actor=invocation.actor, reason=reason)
+    if invocation.as_json:
+        show_json({"model": model, **review.to_record()})
+        return
+    click.echo(f"Version {review.version} of {model} is {review.status}.")
+
+
 def _digest(version: Version, given: str) -> str:
     """The whole digest of the version, which a person named by its beginning."""
     if len(given) < _SHORTEST_EVIDENCE:
@@ -97,10 +103,3 @@ def _digest(version: Version, given: str) -> str:
             version=version.number,
         )
     return version.digest
-
-
-def _show(invocation: Invocation, model: str, review: Review) -> None:
-    if invocation.as_json:
-        show_json({"model": model, **review.to_record()})
-        return
-    click.echo(f"Version {review.version} of {model} is {review.status}.")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -17,7 +16,7 @@ _pass = click.make_pass_decorator(Invocation, ensure=True)
 _OUTPUT = click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    type=click.File("w", encoding="utf-8", lazy=True),
     default="-",
     metavar="FILE",
     help="Where to write the HTML. Default: standard output.",
@@ -36,7 +35,7 @@ def _digest(context: click.Context, parameter: click.Parameter, value: str) -> s
 @_OUTPUT
 @_THEME
 @_pass
-def report(invocation: Invocation, digest: str, output: Path, theme: str | None) -> None:
+def report(invocation: Invocation, digest: str, output: IO[str], theme: str | None) -> None:
     """Write the report of the document DIGEST as one HTML file, which needs no network.
 
     Evaluations, validations, trainings, drift and performance have one; 'stoker show' and the pages name their digests. With --json the
@@ -57,7 +56,7 @@ def report(invocation: Invocation, digest: str, output: Path, theme: str | None)
 @_OUTPUT
 @_THEME
 @_pass
-def card(invocation: Invocation, model: str, version: str, output: Path, theme: str | None) -> None:
+def card(invocation: Invocation, model: str, version: str, output: IO[str], theme: str | None) -> None:
     """Write the model card of VERSION of MODEL as one HTML file, or with --json as JSON."""
     from stoker.reports import card as cards
 
@@ -76,8 +75,8 @@ def _reader(invocation: Invocation) -> Any:
     return lambda digest: get_document(invocation.store, digest)
 
 
-def _write(output: Path, content: str) -> None:
-    with click.open_file(str(output), "w", encoding="utf-8") as file:
+def _write(output: IO[str], content: str) -> None:
+    with output as file:
         file.write(content)
-    if str(output) != "-":
-        click.echo(f"Wrote {output}.")
+    if output.name != "-":
+        click.echo(f"Wrote {output.name}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from stoker.core.clock import to_text
+from stoker.core.clock import to_minute
 from stoker.core.durations import duration_text
 from stoker.core.requests import SOURCES, Request, State
 from stoker.errors import ConfigurationError
@@ -82,7 +82,7 @@ def decide(state: State, policy: CadencePolicy, now: datetime, holder: str) -> G
         own = tuple(request for request in state.requests if request.id in lease.ids)
         return _granted(own, lease.until if lease.until > now else now + policy.lease)
     if lease is not None and lease.until > now:
-        return _refused("leased", f"{lease.holder} trains this model until {to_text(lease.until)}.", lease.until)
+        return _refused("leased", f"{lease.holder} trains this model until {to_minute(lease.until)}.", lease.until)
     waiting = state.waiting(now)
     wanted = [request for request in waiting if request.source in policy.retrain_on]
     if not wanted:
@@ -99,14 +99,14 @@ def _held_back(state: State, policy: CadencePolicy, now: datetime) -> Grant | No
     if count >= policy.max_ineffective and since is not None and now < since + policy.retry_after:
         return _refused(
             "breaker_open",
-            f"The last {count} trainings brought no new champion; the next is tried after {to_text(since + policy.retry_after)}, "
+            f"The last {count} trainings brought no new champion; the next is tried after {to_minute(since + policy.retry_after)}, "
             "or once a person resumes the model.",
             since + policy.retry_after,
         )
     if state.last_result is not None and now < state.last_result + policy.cooldown:
         return _refused(
             "cooldown",
-            f"The last training ended at {to_text(state.last_result)}; the next may begin {duration_text(policy.cooldown)} later.",
+            f"The last training ended at {to_minute(state.last_result)}; the next may begin {duration_text(policy.cooldown)} later.",
             state.last_result + policy.cooldown,
         )
     recent = [start for start in state.starts if start > now - _DAY]

@@ -28,6 +28,11 @@ def to_text(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def to_minute(moment: datetime) -> str:
+    """The time as a sentence for people has it, such as ``2026-11-21 12:00 UTC``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def from_text(text: str) -> datetime:
     """The inverse of :func:`to_text`; also takes any ISO 8601 text with a zone.
 

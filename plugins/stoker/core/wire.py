@@ -59,13 +59,16 @@ def parse(data: bytes, what: str) -> dict[str, Any]:
     :param data: the stored bytes.
     :param what: the name of the record, for the error message.
     :raises TamperedRecord: when it is not a JSON object that this project could have written: broken, too large, too
-        deep, with NaN or with a key twice.
+        deep, with NaN, half a character or a key twice.
     :raises UnknownFormat: when its ``format`` is newer than :data:`FORMAT`.
     """
     if len(data) > MAX_RECORD_BYTES:
         raise TamperedRecord(f"{what} must be at most {MAX_RECORD_BYTES} bytes; it has {len(data)}.", record=what)
     try:
+        data.decode()  # json itself lets half a character pass, which no answer could carry; so does an escape
         value = strict_json(data)
+        if b"\\u" in data:
+            canonical(value)
     except ValueError as error:
         raise TamperedRecord(f"{what} must be one JSON object as Stoker writes it; {error}.", record=what) from error
     if not isinstance(value, dict):

@@ -60,7 +60,8 @@ def validate(
     :param max_quarantine_share: share of the rows, 0 to 1, above which the verdict is ``fail`` and the rest may not be
         used either.
     :param personal_columns: columns that name or describe a person. Their values stay in the rows: checks, reasons, logs and figures of
-        what follows from this validation show none. The document of a dataset still holds the ends of each column.
+        what follows from this validation show none. The document of a dataset still holds the ends of each column, a model's profile
+        its categories, and the model the classes of its target.
     :param origin: the task that does it, as :attr:`~stoker.core.records.Actor.origin`; kept for whoever follows the lineage.
     :returns: a reference of kind ``validation``. In its document ``rows_ok`` counts the rows that broke no critical check,
         ``rows_quarantined`` those set aside; ``ok`` and ``quarantine`` are the digests of the dataset documents.

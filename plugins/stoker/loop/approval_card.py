@@ -16,7 +16,6 @@ from stoker.registry.state import Review
 from stoker.registry.versions import Version
 from stoker.store.base import ObjectStore
 from stoker.store.documents import get_document
-from stoker.store.partitions import newest_pointer
 
 _ESCAPED = str.maketrans(
     {mark: f"\\{mark}" for mark in r"\`*_{}[]()#+-.!|~:@$"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
@@ -106,14 +105,18 @@ def _origin(version: Version) -> str:
 
 def _risks(store: ObjectStore, version: Version, champion: Version | None) -> Iterator[str]:
     """What a careful person would ask about. Documents of before lack some of it, and retention may have taken others."""
-    for look in (_worse_slices, _broken_checks):
-        try:
-            yield from look(store, version.manifest)
-        except StokerError:
-            yield f"{'Slices' if look is _worse_slices else 'The checks of its data'} could not be read."
+    looks = {
+        "The slices of its evaluation": _worse_slices(store, version.manifest),
+        "The checks of its data": _broken_checks(store, version.manifest),
+    }
     if champion is not None:
-        yield from _moved_on(version, champion)
-        yield from _drift(store, champion)
+        looks["The champion of its evaluation"] = _moved_on(version, champion)
+        looks["The drift of the champion's data"] = _drift(store, champion)
+    for what, look in looks.items():
+        try:
+            yield from look
+        except StokerError:  # nobody could approve, or reject, if that failed the task
+            yield f"{what} could not be read."
 
 
 def _moved_on(version: Version, champion: Version) -> Iterator[str]:
@@ -131,14 +134,13 @@ def _worse_slices(store: ObjectStore, manifest: Mapping[str, Any]) -> Iterator[s
 
 
 def _broken_checks(store: ObjectStore, manifest: Mapping[str, Any]) -> Iterator[str]:
-    candidate = manifest.get("candidate") or {}
-    dataset = candidate.get("dataset_name")
-    pointer = newest_pointer(store, dataset, "ok", candidate.get("partition")) if dataset else None
-    digest = (pointer or {}).get("validation")
-    for check in get_document(store, digest, "validation").get("checks", ()) if digest else ():
-        if not check["success"]:
-            left_out = "; those rows were left out" if check.get("attributable") else ""
-            yield f"Its newest data broke a {check['severity']} check: {check['sentence']}{left_out}."
+    for digest in (manifest.get("candidate") or {}).get("validations", ()):
+        validation = get_document(store, digest, "validation")
+        for check in validation["checks"]:
+            if not check["success"]:
+                gone = validation["quarantine"] and check["severity"] == "critical" and check["attributable"]
+                left_out = "; those rows were left out" if gone else ""
+                yield f"Its newest data broke a {check['severity']} check: {check['sentence']}{left_out}."
 
 
 def _drift(store: ObjectStore, champion: Version) -> Iterator[str]:

@@ -13,6 +13,8 @@ from stoker.errors import ConfigurationError
 
 GRANULARITIES = ("steps", "fused")
 
+_YEAR = 366 * 24
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoopSpec:
@@ -33,6 +35,7 @@ class LoopSpec:
     :param features: columns to learn from. Default: all but target, time and ids.
     :param expectations: what the data must meet: the path of a JSON file, or a list. Empty checks nothing but the schema.
     :param max_quarantine_share: share of rows, 0 to 1, above which a partition is refused.
+    :param personal_columns: columns that name or describe a person; see :class:`~stoker.operators.validate.ValidateDataOperator`.
     :param training: further arguments of :class:`~stoker.operators.train.TrainModelOperator`, such as ``test_size``.
     :param policy: the path of a YAML policy file with the sections ``gate``, ``cadence``, ``drift``, ``performance``, ``triage``.
     :param schedule: cron, in UTC: when the loop looks by itself, whatever events were missed.
@@ -43,7 +46,7 @@ class LoopSpec:
         models, where starting tasks takes longer than the work.
     :param approval: whether a person has to approve each version before it becomes champion. While it waits the training is over, and
         its lease given back.
-    :param approval_hours: how long people have, in hours; what nobody answers is rejected.
+    :param approval_hours: how long people have, in hours, at most a year; what nobody answers is rejected.
     :param poll_seconds: how often the folder and the requests are looked at.
     :param stable_seconds: how long a file must stay unchanged before it counts as landed.
     :param stoker_conn_id: the connection that names the store.
@@ -64,6 +67,7 @@ class LoopSpec:
     features: Sequence[str] | None = None
     expectations: str | Sequence[Mapping[str, Any]] = ()
     max_quarantine_share: float = 0.1
+    personal_columns: Sequence[str] = ()
     training: Mapping[str, Any] = field(default_factory=lambda: {"history": "all"})
     policy: str | None = None
     schedule: str = "0 6 * * *"
@@ -93,8 +97,10 @@ class LoopSpec:
                 "With approval=True granularity must be 'steps': a fused loop promotes in the task that trains, which cannot wait for a "
                 "person."
             )
-        if not self.approval_hours > 0:
-            raise ConfigurationError(f"approval_hours must be above 0; got {self.approval_hours!r}.")
+        if not 0 < self.approval_hours <= _YEAR:
+            raise ConfigurationError(
+                f"approval_hours must be above 0 and at most {_YEAR}; got {self.approval_hours!r}."
+            )
         _check_partition(self.partition)
         if not self.id_columns:
             raise ConfigurationError("id_columns must name at least one column: scores are joined with labels by it.")

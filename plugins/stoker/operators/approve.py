@@ -13,10 +13,10 @@ from airflow.sdk.exceptions import TaskAwaitingInput
 
 from stoker.core.clock import system_clock
 from stoker.core.records import AIRFLOW, Actor, Reference
-from stoker.errors import ConfigurationError, ConflictError, NotApproved, NotFound
+from stoker.errors import ApprovalRefused, ConfigurationError, ConflictError, NotApproved, NotFound
 from stoker.operators._base import StokerOperator, actor_of, followers, number, task_key
 from stoker.operators.promote import version_of
-from stoker.registry.state import APPROVED, REJECTED
+from stoker.registry.state import APPROVED, REJECTED, VOID
 from stoker.store import layout
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ON_REJECT = ("skip", "fail")
 
 _MAX_REASON = 500
+_LONGEST_POLL = 86_400
 
 
 class ApproveModelOperator(StokerOperator, ApprovalOperator):
@@ -39,7 +40,8 @@ class ApproveModelOperator(StokerOperator, ApprovalOperator):
     :class:`~stoker.operators.promote.PromoteModelOperator` with ``require_approval=True`` can prove what was approved. Airflow's form only
     carries the answer there. Whoever decides first counts, be it in this form, on Stoker's page of the version or on the command line; the
     form looks there every ``poll_seconds``. A task that is run again takes up the same question, and a version that was decided on is not
-    asked about again. What nobody answered in time is.
+    asked about again. What nobody answered in time is, and what was blocked and unblocked while it waited. An approval by the person who
+    asked leaves the question open where four eyes are required.
 
     :param name: the registered model.
     :param version: what a register task returned, or a version number.
@@ -49,7 +51,7 @@ class ApproveModelOperator(StokerOperator, ApprovalOperator):
         the DAG.
     :param notifiers: called when the question is put; their templates see the task as it waits.
     :param on_reject: ``skip``: what comes next is skipped; ``fail``: the task fails.
-    :param poll_seconds: how often the task looks whether somebody decided elsewhere.
+    :param poll_seconds: how often the task looks whether somebody decided elsewhere: from 1 second to a day.
     :param reason: why it is asked, for the audit log.
     """
 
@@ -77,6 +79,12 @@ class ApproveModelOperator(StokerOperator, ApprovalOperator):
             assigned_users=list(approvers) or None,
             notifiers=notifiers,
             params=params,
+            # Airflow would take a default for an answer, and the execution timeout for the time that people have.
+            defaults=None,
+            response_timeout=timeout,
+            # Said by `on_reject`.
+            fail_on_reject=False,
+            ignore_downstream_trigger_rules=False,
             **kwargs,
         )
         self.name = name
@@ -90,8 +98,7 @@ class ApproveModelOperator(StokerOperator, ApprovalOperator):
 
     def step(self, context: Context) -> Reference:
         """Ask, unless it was decided already. Return a reference of kind ``version``, or leave the task waiting."""
-        if self.on_reject not in ON_REJECT:
-            raise ConfigurationError(f"on_reject must be one of {', '.join(ON_REJECT)}; got {self.on_reject!r}.")
+        self._check()
         version = version_of(self.hook.registry, self.name, self.version)
         review = self._rejected(version) or self.hook.registry.ask_approval(
             self.name,
@@ -109,7 +116,7 @@ class ApproveModelOperator(StokerOperator, ApprovalOperator):
         """Go on when somebody answered in the form, or it is time to look elsewhere.
 
         :param event: Airflow's: ``chosen_options``, ``params_input``, ``responded_by_user``.
-        :raises AirflowFailException: when the answer does not count: too late, or from the person who asked.
+        :raises AirflowFailException: when an approval comes too late.
         """
         return self.attempt(context, lambda: self._answered(context, event))
 
@@ -122,6 +129,14 @@ class ApproveModelOperator(StokerOperator, ApprovalOperator):
             raise NotApproved(f"The version must be approved; {' '.join(reference.summary['reasons'])}")
         self.log.info("What follows is skipped; the champion stays.")
         self.skip(context["ti"], followers(context))
+
+    def _check(self) -> None:
+        if self.on_reject not in ON_REJECT:
+            raise ConfigurationError(f"on_reject must be one of {', '.join(ON_REJECT)}; got {self.on_reject!r}.")
+        if not isinstance(self.timeout, timedelta):
+            raise ConfigurationError(f"timeout must be a timedelta, such as timedelta(days=3); got {self.timeout!r}.")
+        if not 1 <= number(self.poll_seconds, "poll_seconds") <= _LONGEST_POLL:
+            raise ConfigurationError(f"poll_seconds must be from 1 to {_LONGEST_POLL}; got {self.poll_seconds!r}.")
 
     def _rejected(self, version: Version) -> Review | None:
         """The review in which a person rejected the version. Running the task again is no reason to ask that person again."""
@@ -155,9 +170,12 @@ class ApproveModelOperator(StokerOperator, ApprovalOperator):
         answer = None
         if event.get("error_type") != "timeout":
             answer = HITLOperator.execute_complete(self, context, event)
-        if review is not None and review.status in (APPROVED, REJECTED):
+        if review is None or review.status == VOID:
+            # Whoever answers now did not see what got the version blocked.
+            return self.step(context)
+        if review.status in (APPROVED, REJECTED):
             self.log.info("Version %d was %s by %s already.", version.number, review.status, review.decided_by)
-        elif answer is None and review is not None and review.waits(system_clock()):
+        elif answer is None and review.waits(system_clock()):
             # Not by asking once more: that would take back an answer which is just being given.
             raise TaskAwaitingInput(method_name="execute_complete", timeout=self._patience(review))
         else:
@@ -175,6 +193,12 @@ class ApproveModelOperator(StokerOperator, ApprovalOperator):
         actor = Actor(user, task_key(context))
         try:
             return decide(self.name, version.number, evidence=version.digest, actor=actor, reason=reason)
+        except ApprovalRefused as refused:
+            review = self._review(version)
+            if review is not None and review.waits(system_clock()):
+                self.log.warning("The answer of %s does not count. %s", user, refused.message)
+                self._wait(context, version, review)
+            raise
         except ConflictError:
             review = self._review(version)
             if review is None or review.status not in (APPROVED, REJECTED):
@@ -185,8 +209,8 @@ class ApproveModelOperator(StokerOperator, ApprovalOperator):
     def _reference(self, version: Version, review: Review) -> Reference:
         approved = review.status == APPROVED
         what = f"Version {version.number} of {self.name}"
-        late = f"{what} was not answered in time."
-        ending = late if review.decided_by == AIRFLOW else f"{what} was {review.status} by {review.decided_by}."
+        late = not approved and review.decided_by == AIRFLOW
+        ending = f"{what} was {'not answered in time' if late else f'{review.status} by {review.decided_by}'}."
         return Reference(
             kind="version",
             uri=f"{self.hook.get_conn().uri}/{layout.version_manifest(self.name, version.number)}",

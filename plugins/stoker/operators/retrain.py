@@ -360,9 +360,10 @@ class SettleRetrainOperator(StokerOperator):
         champion = self.hook.registry.pointed(self.name)
         if champion is None:
             return False
-        office = self.hook.registry.version(self.name, champion).manifest["candidate"]["digest"]
-        judged: str = get_document(store, evaluation.digest, "evaluation")["candidate"]
-        return bool(office == judged)
+        # Not by their digests: what is fitted again without the cache is another document of the same training.
+        office = self.hook.registry.version(self.name, champion).fingerprint
+        judged = get_document(store, evaluation.digest, "evaluation")["candidate"]
+        return bool(office == get_document(store, judged, "candidate")["fingerprint"])
 
     def _reference(
         self, store: ObjectStore, outcome: str, reason: str, version: int | None, *, held: bool

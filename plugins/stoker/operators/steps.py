@@ -45,6 +45,7 @@ class Steps:
             "expectations": spec.expectations if isinstance(spec.expectations, str) else list(spec.expectations),
             "on_failure": "quarantine",
             "max_quarantine_share": spec.max_quarantine_share,
+            "personal_columns": list(spec.personal_columns),
             **self._store(),
         }
 

@@ -34,7 +34,9 @@ class ValidateDataOperator(StokerOperator, BranchMixIn):
         ``if_failed``.
     :param max_quarantine_share: share of rows, 0 to 1, above which quarantining gives up and the verdict is ``fail``.
     :param personal_columns: columns that name or describe a person, such as ``["email"]``. Their values stay in the rows; checks,
-        reasons, logs and reports show none.
+        reasons, logs and reports of these rows, and of models trained on them from now on, show none. What they do not hide: the smallest
+        and largest value in the dataset's document, the counts behind the drift of a column in the model's profile, the classes of a
+        target, and everything that was written before.
     :param if_passed: with ``branch``: ids of the direct downstream tasks that run when the data is good.
     :param if_failed: with ``branch``: ids of those that run when it is not.
     """

@@ -106,8 +106,9 @@ class _Decision(_Decidable):
         _check_free(state, self.version)
         review = state.reviews.get(self.version)
         if review is None or review.status == VOID:
+            lack = "it was not" if review is None else "the version was blocked since it was"
             raise NotFound(
-                f"An approval of version {self.version} of model {state.model!r} must have been asked for; it was not. Ask for it first.",
+                f"An approval of version {self.version} of model {state.model!r} must have been asked for; {lack}. Ask for it first.",
                 model=state.model,
                 version=self.version,
             )

@@ -163,7 +163,7 @@ class ModelState:
         """
         reviews = dict(self.reviews)
         if version in reviews:
-            reviews[version] = replace(reviews[version], status=VOID, decided_by=None)
+            reviews[version] = replace(reviews[version], status=VOID, decided_by=None, seq=self.seq + 1)
         return replace(self, blocked=self.blocked | {version}, reviews=reviews)
 
     @classmethod

@@ -178,15 +178,18 @@ def _lead(record: Mapping[str, Any]) -> str:
     return f"A {estimator['name']} that predicts {estimator['target']}, trained on {rows}."
 
 
+def _rival(judged: Mapping[str, Any]) -> str:
+    """Whom it was compared with; a model that was given without its number is the champion of then all the same."""
+    return "the champion of then" if judged["champion"] is None else f"version {judged['champion']}"
+
+
 def _tiles(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     judged = record["evaluation"]
     tiles = []
     if judged.get("metric"):
         comparison = judged["comparison"]
         against = (
-            f"{text.signed(comparison['estimate'])} against version {judged['champion']}"
-            if comparison
-            else "first of its kind"
+            f"{text.signed(comparison['estimate'])} against {_rival(judged)}" if comparison else "first of its kind"
         )
         tiles.append((judged["metric"], text.number(judged["metrics"].get(judged["metric"])), against))
     tiles.append(("Aliases", ", ".join(record["aliases"]) or "none", "blocked" if record["blocked"] else ""))

@@ -48,6 +48,7 @@ def intervals(
     """
     shown = [{**row, "label": visible(row["label"])} for row in rows if row["value"] is not None]
     lines = [{"value": value, "label": visible(text)} for value, text in marks]
+    named = {tone: name for name, tone in legend}
     return Figure(
         "intervals",
         caption,
@@ -57,12 +58,17 @@ def intervals(
             "marks": lines,
             "legend": [{"name": name, "tone": tone} for name, tone in legend],
         },
-        ("", label, "Low", "High"),
+        ("", *(("Shown as",) if named else ()), label, "Low", "High"),
         [
-            *((row["label"], row["value"], row.get("low"), row.get("high")) for row in shown),
-            *((line["label"], line["value"], None, None) for line in lines),
+            *((row["label"], *_of(row, named), row["value"], row.get("low"), row.get("high")) for row in shown),
+            *((line["label"], *_of(line, named), line["value"], None, None) for line in lines),
         ],
     )
+
+
+def _of(row: Mapping[str, Any], named: Mapping[str, str]) -> tuple[str | None, ...]:
+    """What colours say in the chart, for the table."""
+    return (named.get(row.get("tone", "")),) if named else ()
 
 
 def lines(

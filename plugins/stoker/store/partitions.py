@@ -110,7 +110,7 @@ def point(
     origin: str | None = None,
     clock: time.Clock = time.system_clock,
 ) -> bool:
-    """Let a partition mean this snapshot, and tell whether that was news.
+    """Let a partition mean this snapshot, and tell whether that, or its validation, was news.
 
     :param snapshot: the digest of the dataset document.
     :param data_id: the content id that stands in it.
@@ -118,17 +118,23 @@ def point(
     :param origin: the task that made the snapshot, as :attr:`~stoker.core.records.Actor.origin`; no reader depends on it.
     :raises StoreUnavailable: when other writers were faster many times in a row; the same call may succeed later.
     """
-    facts = {"data_id": data_id, **({"validation": layout.check_digest(validation)} if validation else {})}
+    facts = {"snapshot": layout.check_digest(snapshot), "data_id": data_id}
+    if validation:
+        facts["validation"] = layout.check_digest(validation)
     if origin:
         facts["origin"] = origin
+
+    def change(now: dict[str, Any]) -> dict[str, Any] | None:
+        # Who trains by the partition's name must find the newest word on its rows; a withdrawn one stays withdrawn.
+        same = now.get("snapshot") == snapshot and ("withdrawn" in now or now.get("validation") == validation)
+        return None if same else facts
+
     return _append(
         store,
         dataset=dataset,
         stage=stage,
         partition=partition or WHOLE,
-        change=lambda now: (
-            None if now.get("snapshot") == snapshot else {"snapshot": layout.check_digest(snapshot), **facts}
-        ),
+        change=change,
         clock=clock,
     )
 

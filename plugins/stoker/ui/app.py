@@ -15,6 +15,7 @@ from stoker.ui.access import OPEN, Access
 from stoker.ui.context import Context
 from stoker.ui.failures import tell_failures
 from stoker.ui.headers import ProtectiveHeaders
+from stoker.ui.turns import in_turn
 from stoker.ui.webhook import PATH, webhook
 
 _STATIC = Path(__file__).parent / "static"
@@ -50,9 +51,10 @@ def create_app(
     app.add_middleware(ProtectiveHeaders)
     tell_failures(app, context)
     app.mount("/static", _Files(directory=_STATIC), name="static")
-    app.mount("/assets", _Files(directory=_ASSETS, check_dir=False), name="assets")
+    app.mount("/assets", _Files(directory=_ASSETS), name="assets")
+    guards = [*access.look, in_turn()]
     for module in _ROUTERS:
-        app.include_router(module.router(context), dependencies=list(access.look))
+        app.include_router(module.router(context), dependencies=guards)
     # Starlette's own way of adding a route, which leaves FastAPI's dependencies out: machines have no login.
     app.add_route(PATH, webhook(get_registry, get_secrets), methods=["POST"])
     return app

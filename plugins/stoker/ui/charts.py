@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from stoker.reports.text import OUTCOMES
 from stoker.ui.views import ChampionHistory, PerformanceBrief, QualityView, VersionPoint
 
 _OFFICE = ("promoted", "rolled_back")
@@ -42,7 +43,7 @@ def versions_chart(quality: QualityView, champions: ChampionHistory) -> Chart | 
         {"metric": quality.metric, "points": [_version_point(point, in_office) for point in points]},
         ["Version", str(quality.metric), "Champion then", "Difference", "from", "to", "Verdict"],
         [
-            [f"v{one.version}", one.value, one.champion, one.difference, one.low, one.high, one.outcome]
+            [f"v{one.version}", one.value, one.champion, one.difference, one.low, one.high, _word(one.outcome)]
             for one in points
         ],
     )
@@ -60,7 +61,10 @@ def windows_chart(quality: QualityView) -> Chart | None:
         f"{metric} of the champion in office, measured on labels that came later",
         {"metric": metric, "points": [_window_point(one) for one in windows]},
         ["Window", "Version", str(metric), "from", "to", "At its evaluation", "Verdict"],
-        [[one.window, f"v{one.version}", one.value, one.low, one.high, one.baseline, one.verdict] for one in windows],
+        [
+            [one.window, f"v{one.version}", one.value, one.low, one.high, one.baseline, _word(one.verdict)]
+            for one in windows
+        ],
     )
 
 
@@ -132,3 +136,7 @@ def _window_point(one: PerformanceBrief) -> dict[str, Any]:
         "high": one.high,
         "outcome": one.verdict,
     }
+
+
+def _word(outcome: str) -> str:
+    return OUTCOMES.get(outcome, outcome)

@@ -11,6 +11,8 @@ from fastapi.templating import Jinja2Templates
 
 from stoker import __version__
 from stoker.registry.registry import Registry
+from stoker.reports.text import OUTCOMES
+from stoker.ui import actions
 from stoker.ui.access import Access, Person
 from stoker.ui.views import Views
 from stoker.ui.views.places import task_place
@@ -31,7 +33,7 @@ class Context:
     def __init__(self, get_registry: Callable[[], Registry], access: Access) -> None:
         self.registry = get_registry
         self.templates = Jinja2Templates(_TEMPLATES)
-        self.templates.env.globals["stoker_version"] = __version__
+        self.templates.env.globals |= {"stoker_version": __version__, "actions": actions, "OUTCOMES": OUTCOMES}
         self.person = Depends(access.person)
         self._known: tuple[Registry, Views] | None = None
 
@@ -48,8 +50,8 @@ class Context:
 
         :raises NotFound: when there is no such model.
         """
-        newest = next(self.registry().versions(model, limit=1))
-        task = task_place(newest.actor.origin)
+        newest = next(self.registry().versions(model, limit=1), None)
+        task = task_place(newest.actor.origin) if newest is not None else None
         return person.may_act(task.dag_id if task is not None else None)
 
     def page(

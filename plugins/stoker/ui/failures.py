@@ -10,7 +10,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from stoker.errors import IntegrityError, NotFound, StokerError, TransportError, UsageError
+from stoker.errors import IntegrityError, NotFound, StokerError, TransportError, UnreadableData, UsageError
 from stoker.ui.context import Context
 from stoker.ui.headers import HEADERS
 
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 API = "/api/"
 
 _ELSEWHERE = "The address must be one that Stoker has; there is nothing here. Go back to the models."
+_OTHERWISE = "The address must be asked as Stoker's pages and the description of its API have it; not by this method."
 _OURS = "Stoker made a mistake. The log of Airflow's API server has what happened; please report it."
 
 
@@ -44,14 +45,15 @@ def status_of(error: StokerError) -> int:
         return 400
     if isinstance(error, TransportError):
         return 503
-    return 500 if isinstance(error, IntegrityError) else 409
+    return 500 if isinstance(error, IntegrityError | UnreadableData) else 409
 
 
 def tell_failures(app: FastAPI, context: Context) -> None:
     """Let an application answer errors in our form. Those of Airflow's login keep theirs."""
 
     def told(request: Request, status: int, kind: str, message: str, details: dict[str, Any] | None = None) -> Response:
-        if request.url.path.removeprefix(request.scope.get("root_path", "")).startswith(API):
+        path: str = request.scope["path"]
+        if path.removeprefix(request.scope.get("root_path", "")).startswith(API):
             error = {"type": kind, "message": message, "details": jsonable_encoder(details or {})}
             return JSONResponse({"error": error}, status)
         return context.page(request, "error.html", error={"type": kind, "message": message}, status=status)
@@ -79,6 +81,12 @@ def tell_failures(app: FastAPI, context: Context) -> None:
     @app.exception_handler(404)
     def elsewhere(request: Request, error: Exception) -> Response:
         return told(request, 404, "NotFound", _ELSEWHERE)
+
+    @app.exception_handler(405)
+    def otherwise(request: Request, error: Exception) -> Response:
+        answer = told(request, 405, "MethodNotAllowed", _OTHERWISE)
+        answer.headers.update(getattr(error, "headers", None) or {})
+        return answer
 
     @app.exception_handler(Exception)
     def ours(request: Request, error: Exception) -> Response:

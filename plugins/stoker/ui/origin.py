@@ -6,6 +6,7 @@ that it comes from our own pages, which a browser says truly and no other site c
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar
 
 from fastapi import Depends, Request
@@ -17,6 +18,8 @@ from stoker.ui.failures import Refused
 
 MAX_BODY = 64 * 1024
 """Bytes of a body that asks for a change."""
+
+_READ_SECONDS = 20
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -81,10 +84,15 @@ async def _read(request: Request) -> bytes:
         )
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise Refused(413, "BodyTooLarge", f"A body must have at most {MAX_BODY} bytes; this one has more.")
+        async with asyncio.timeout(_READ_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise Refused(413, "BodyTooLarge", f"A body must have at most {MAX_BODY} bytes; this one has more.")
+    except TimeoutError:
+        raise Refused(
+            408, "BodyTooSlow", f"A body must come within {_READ_SECONDS} seconds; this one did not."
+        ) from None
     except ClientDisconnect:
         raise _unusable("The body must be whole; the caller left before its end.") from None
     return bytes(body)

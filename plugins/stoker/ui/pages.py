@@ -5,9 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from stoker import __version__
 from stoker.core import clock as time
-from stoker.ui import actions
 from stoker.ui.access import Person
 from stoker.ui.charts import timeline_chart, versions_chart, windows_chart
 from stoker.ui.context import Context
@@ -20,7 +18,6 @@ _VERSIONS, _WAKE_UPS, _ENTRIES = 20, 10, 20  # shown at once; the pages that fol
 def router(context: Context) -> APIRouter:
     """The routes."""
     pages = APIRouter(default_response_class=HTMLResponse)
-    context.templates.env.globals["stoker_version"] = __version__
 
     @pages.get("/")
     def models(
@@ -58,8 +55,7 @@ def router(context: Context) -> APIRouter:
             request,
             "model.html",
             person=person,
-            may_act=context.may_act(person, name),
-            actions=actions,
+            may_act=person.may_act(found.dag_id),
             model=found,
             quality_charts=[one for one in (versions_chart(quality, champions), windows_chart(quality)) if one],
             champions=champions,

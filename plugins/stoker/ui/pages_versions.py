@@ -6,15 +6,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from stoker.core.names import parse_version
-from stoker.ui import actions
 from stoker.ui.access import Person
 from stoker.ui.context import Context
 
 
 def router(context: Context) -> APIRouter:
-    """The routes. Templates of these pages, and those that the model's page includes, find :mod:`stoker.ui.actions` as ``actions``."""
+    """The routes."""
     pages = APIRouter(default_response_class=HTMLResponse)
-    context.templates.env.globals["actions"] = actions
 
     @pages.get("/models/{name}/versions/{number}")
     def version(request: Request, name: str, number: str, person: Person = context.person) -> Response:

@@ -35,6 +35,7 @@ def trained(registry: Registry, model: str = "churn", **changes: Any) -> Version
         "datasets": [],
         "target": "late",
         "task": "binary",
+        "split": {"kind": "time", "boundary": "2013-03-20"},
         "features": [{"name": "distance", "type": "int64"}, {"name": "carrier", "type": "string"}],
         "params": {"depth": 3, "rate": 0.1},
         "importances": {"distance": 0.25, "carrier": 0.75},

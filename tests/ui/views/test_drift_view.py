@@ -51,6 +51,17 @@ def test_a_document_that_is_gone_leaves_the_verdict(views: Views, registry: Regi
     assert [cell is None for cell in found.columns[0].cells] == [True, False]
 
 
+def test_a_window_whose_document_is_damaged_hides_nothing_else(
+    views: Views, registry: Registry, store: ObjectStore
+) -> None:
+    register(registry)
+    digest = drifted(store, "2013-03", columns={"a": 2.0})
+    drifted(store, "2013-04", columns={"a": 1.0})
+    store.delete_swept(layout.blob(digest))
+    store.create(layout.blob(digest), b"no document")
+    assert [window.missing for window in views.drift("churn").windows] == [True, False]
+
+
 def test_columns_beyond_forty_are_counted(views: Views, registry: Registry, store: ObjectStore) -> None:
     register(registry)
     drifted(store, "2013-04", columns={f"column{number:02d}": number for number in range(50)})

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from stoker.errors import InvalidName, NotFound
+from stoker.errors import InvalidName, NotFound, TamperedRecord
 from stoker.loop.broker import Broker
 from stoker.loop.windows import WindowLog
 from stoker.registry.registry import Registry
@@ -39,7 +39,6 @@ def test_a_champion_is_shown_with_its_evaluation_until_it_was_measured_in_office
     assert champion is not None
     assert (champion.value, champion.measured, champion.window) == (0.7, "window", "2013-04")
     assert champion.low == pytest.approx(0.6)
-    assert champion.evaluated == 0.8
 
 
 def test_a_healthy_model_says_so_and_asks_for_nothing(views: Views, registry: Registry, store: ObjectStore) -> None:
@@ -171,6 +170,8 @@ def test_a_record_that_lacks_a_field_is_damage(views: Views, registry: Registry,
     model = views.model("churn")
     assert model.state == "damaged"
     assert "lacks what every such record has" in model.state_reason
+    with pytest.raises(TamperedRecord, match="lacks what every such record has"):
+        views.why("churn")
 
 
 def test_a_model_that_is_not_there_is_not_found(views: Views, store: ObjectStore) -> None:

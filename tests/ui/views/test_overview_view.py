@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from stoker.errors import StoreUnavailable, UsageError
 from stoker.loop.broker import Broker
 from stoker.registry.registry import Registry
 from stoker.store.base import ObjectStore
-from stoker.ui.views import Views
+from stoker.ui.views import Views, overview
+from stoker.ui.views.overview import Models
+from stoker.ui.views.reading import Reading
 from tests.registry.cases import SteppedClock
 from tests.support.registrations import register
 from tests.ui.views.conftest import CountingStore
@@ -23,7 +27,7 @@ def test_an_empty_registry_has_no_models(views: Views) -> None:
     page = views.overview()
     assert (page.models, page.next, page.scanned, page.total) == ([], None, 0, 0)
     attention = views.attention()
-    assert (attention.items, attention.complete) == ([], True)
+    assert (attention.items, attention.needing, attention.scanned, attention.total) == ([], 0, 0, 0)
 
 
 def test_pages_follow_each_other_by_name(views: Views, registry: Registry) -> None:
@@ -74,7 +78,8 @@ def test_a_model_that_only_its_loop_knows_is_no_row(views: Views, registry: Regi
     register(registry, "churn")
     Broker(store, "wished").put(source="hand", reason="please", dedupe_key="a", actor=TASK)
     assert names(views) == ["churn"]
-    assert views.attention().complete
+    attention = views.attention()
+    assert attention.scanned == attention.total == 2
 
 
 def test_names_are_as_they_were_some_seconds_ago(views: Views, registry: Registry, clock: SteppedClock) -> None:
@@ -96,15 +101,55 @@ def test_the_most_urgent_comes_first(views: Views, registry: Registry, store: Ob
     items = fresh.attention().items
     assert [(item.model, item.state) for item in items] == [("b-damaged", "damaged"), ("a-drifts", "drifting")]
     assert all(item.reason and item.action for item in items)
-    assert not fresh.attention(limit=1).complete
+    first = fresh.attention(limit=1)
+    assert (first.items, first.needing, first.scanned) == (items[:1], 2, 3)
 
 
-def test_among_many_models_attention_is_read_bit_by_bit(views: Views, registry: Registry, clock: SteppedClock) -> None:
-    for number in range(40):
+@pytest.fixture
+def hurried(registry: Registry, clock: SteppedClock) -> Models:
+    """A list on a machine that is so slow that time is up at every look at it."""
+    hours = count()
+    return Models(Reading(registry, clock), timer=lambda: 3600.0 * next(hours))
+
+
+def test_among_many_models_attention_is_read_bit_by_bit(hurried: Models, registry: Registry) -> None:
+    for number in range(20):
         register(registry, f"model{number:02d}")
-    first, second = views.attention(), views.attention()
-    assert (first.scanned, first.complete) == (25, False)
-    assert (second.scanned, second.complete) == (40, True)
+    found = [hurried.attention(limit=20) for _ in range(4)]
+    assert [(one.scanned, one.total) for one in found] == [(8, 20), (16, 20), (20, 20), (20, 20)]
+
+
+def test_what_was_read_longest_ago_is_read_again_first(
+    hurried: Models, registry: Registry, store: CountingStore, clock: SteppedClock
+) -> None:
+    for number in range(12):
+        trained(registry, f"model{number:02d}")
+    hurried.attention(limit=20)
+    clock.step(5)
+    assert hurried.attention(limit=20).scanned == 12
+    drifted(store, "2013-04", model="model11", verdict="fail", kinds=["covariate"])
+    clock.step(31)
+    assert not hurried.attention(limit=20).items
+    assert [item.model for item in hurried.attention(limit=20).items] == ["model11"]
+
+
+def test_one_answer_at_a_time_reads_on(
+    registry: Registry, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(registry)
+    monkeypatch.setattr(overview, "PATIENCE", 0.01)
+    models = Models(Reading(registry, clock))
+    with models._refreshing:
+        attention = models.attention(limit=20)
+    assert (attention.scanned, attention.total) == (0, 1)
+    assert models.attention(limit=20).scanned == 1
+
+
+def test_a_search_for_a_state_ends_in_time(hurried: Models, registry: Registry) -> None:
+    for number in range(5):
+        register(registry, f"model{number}")
+    page = hurried.overview(search="", state="healthy", after="", limit=2)
+    assert (page.models, page.scanned, page.next) == ([], 2, "model1")
 
 
 def test_attention_is_remembered_for_half_a_minute(

@@ -119,6 +119,15 @@ def test_two_versions_differ_where_they_do(views: Views, registry: Registry) -> 
     assert sections["parameters"].differing == 3
 
 
+def test_metrics_are_compared_with_the_deciding_one_first_and_rows_are_data(views: Views, registry: Registry) -> None:
+    trained(registry)
+    trained(registry, split={"kind": "time", "boundary": "2013-04-20"}, metrics={"accuracy": 0.7, "roc_auc": 0.8})
+    metrics, _, data, *_ = views.compare("churn", 1, 2).sections
+    assert [row.label for row in metrics.rows] == ["roc_auc", "accuracy", "verdict"]
+    assert [(row.label, row.left) for row in data.rows if row.differs] == [("split boundary", "2013-03-20")]
+    assert "evaluation rows" in {row.label for row in data.rows}
+
+
 def test_metrics_on_other_rows_are_marked(views: Views, registry: Registry) -> None:
     trained(registry)
     trained(registry, dataset="ef" * 32)

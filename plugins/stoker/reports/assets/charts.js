@@ -52,11 +52,23 @@
 
   function describe(picture, figure) {
     const svg = picture.matches("svg") ? picture : picture.querySelector("svg:not(.swatch)");
-    svg?.setAttribute("role", "img");
-    svg?.setAttribute("aria-label", figure.querySelector(":scope > figcaption")?.textContent ?? "");
+    if (!svg) return;
+    svg.setAttribute("role", "img");
+    svg.setAttribute("aria-label", figure.querySelector(":scope > figcaption")?.textContent ?? "");
+    // One picture with one name: Plot's names of its groups of marks say nothing to a person.
+    for (const part of svg.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
   }
 
-  globalThis.StokerCharts = { register, renderAll };
+  /* The ends of an axis, with room around a single value: between two ends that are one, a tick would bear a number that is not its own. */
+  function ends(values) {
+    const known = values.filter(Number.isFinite);
+    if (known.length === 0) return [0, 1];
+    const [low, high] = [Math.min(...known), Math.max(...known)];
+    const room = low < high ? 0 : Math.abs(low) / 10 || 1;
+    return [low - room, high + room];
+  }
+
+  globalThis.StokerCharts = { register, renderAll, ends };
   new MutationObserver(() => renderAll()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => renderAll());
   else renderAll();

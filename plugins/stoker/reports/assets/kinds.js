@@ -53,7 +53,7 @@
     return withLegend(names, Plot.plot({
       width, marginLeft, marginRight: 28, marginTop: room, marginBottom: 38,
       height: (labels.length > 6 ? 22 : 34) * labels.length + room + 38,
-      x: { label, labelAnchor: "center", labelArrow: "none", nice: true, ticks: Math.max(2, Math.floor(width / 110)), tickFormat: short },
+      x: { label, domain: StokerCharts.ends([...rows.flatMap(({ value, low, high }) => [value, low, high]), ...marks.map(({ value }) => value)]), labelAnchor: "center", labelArrow: "none", nice: true, ticks: Math.max(2, Math.floor(width / 110)), tickFormat: short },
       y: { domain: labels, padding: 0.5 },
       marks: [
         labelAxis(marginLeft),
@@ -165,7 +165,7 @@
   function points({ x, y, series }, width) {
     const dots = series.flatMap((one, index) => one.x.map((at, place) => ({ x: at, y: one.y[place], name: one.name, stroke: colour(one.tone, index) })));
     const all = dots.flatMap((dot) => [dot.x, dot.y]);
-    const ends = [Math.min(...all), Math.max(...all)];
+    const ends = StokerCharts.ends(all);
     const wide = Math.min(width, 400);
     return withLegend(series, Plot.plot({
       width: wide, height: wide, marginLeft: 60, marginBottom: 40, marginTop: 22,

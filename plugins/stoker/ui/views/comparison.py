@@ -10,7 +10,7 @@ from stoker.core.names import check_name
 from stoker.registry.versions import Version
 from stoker.ui.views.reading import Reading, mapping, number
 from stoker.ui.views.records import ComparedRow, ComparedSection, ComparisonView
-from stoker.ui.views.versions import evaluation_of, version_row
+from stoker.ui.views.versions import deciding_metric, evaluation_of, version_row
 
 _LONGEST = 500
 _Facts = Callable[[Version], Mapping[str, Any]]
@@ -67,16 +67,16 @@ def _candidate(version: Version) -> Mapping[str, Any]:
 
 def _metrics(version: Version) -> dict[str, Any]:
     evaluation = evaluation_of(version)
+    metrics, deciding = mapping(evaluation.get("metrics")), deciding_metric(evaluation)
     verdict = {"verdict": version.verdict.outcome.value} if version.verdict else {}
-    rows = {"rows": evaluation["rows"]} if "rows" in evaluation else {}
-    return {**mapping(evaluation.get("metrics")), **verdict, **rows}
+    first = {deciding: metrics[deciding]} if deciding is not None and deciding in metrics else {}
+    return {**first, **metrics, **verdict}
 
 
 def _data(version: Version) -> dict[str, Any]:
     candidate = _candidate(version)
-    facts = {
-        name: candidate[name] for name in ("dataset_name", "partition", "target", "task", "split") if name in candidate
-    }
+    facts = {name: candidate[name] for name in ("dataset_name", "partition", "target", "task") if name in candidate}
+    split = {f"split {name}": value for name, value in mapping(candidate.get("split")).items()}
     snapshots, features = candidate.get("datasets"), candidate.get("features")
     counted = {"snapshots": len(snapshots)} if isinstance(snapshots, list) else {}
     typed = {
@@ -85,7 +85,9 @@ def _data(version: Version) -> dict[str, Any]:
         if isinstance(feature, Mapping)
     }
     rows = {f"{part} rows": count for part, count in mapping(candidate.get("rows")).items()}
-    return {**facts, **rows, **counted, **typed}
+    evaluation = evaluation_of(version)
+    evaluated = {"evaluation rows": evaluation["rows"]} if "rows" in evaluation else {}
+    return {**facts, **split, **rows, **evaluated, **counted, **typed}
 
 
 def _code(version: Version) -> dict[str, Any]:

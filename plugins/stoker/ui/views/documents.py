@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from stoker.errors import NotFound
@@ -20,7 +21,7 @@ def document_view(reading: Reading, digest: str) -> DocumentView:
     :raises NotFound: when there is none with this digest, or it is no digest: it comes from an address that anybody may type.
     """
     content = read_document(reading, digest)
-    verdict, kind = mapping(content.get("verdict")), text(content.get("kind")) or ""
+    verdict, kind = mapping(content.get("verdict")), content["kind"]
     reasons = verdict.get("reasons")
     return DocumentView(
         digest=digest,
@@ -29,7 +30,7 @@ def document_view(reading: Reading, digest: str) -> DocumentView:
         reasons=[reason for reason in reasons if isinstance(reason, str)] if isinstance(reasons, list) else [],
         content=content,
         has_report=kind in REPORTED,
-        has_evidently=bool(mapping(content.get("report")).get("sha256")),
+        has_evidently=_evidently(content) is not None,
     )
 
 
@@ -37,7 +38,12 @@ def read_document(reading: Reading, digest: str) -> dict[str, Any]:
     """As :func:`document_view`, the content alone."""
     if not _DIGEST.fullmatch(digest):
         raise NotFound(f"A document is named by 64 hexadecimal digits; got {ascii(digest)[:80]}. Follow a link to it.")
-    return reading.document(digest)
+    content = reading.document(digest)
+    if not text(content.get("kind")):  # a file of somebody's that happens to be JSON
+        raise NotFound(
+            f"The document {digest[:12]} must be of some kind; what lies there is of none. Follow a link to it."
+        )
+    return content
 
 
 def read_evidently(reading: Reading, digest: str) -> bytes:
@@ -46,9 +52,15 @@ def read_evidently(reading: Reading, digest: str) -> bytes:
     :param digest: of the document, not of the HTML: only what a step stored as a report is ever served as a page.
     :raises NotFound: when there is no such document, or it has no such report.
     """
-    report = text(mapping(read_document(reading, digest).get("report")).get("sha256"))
+    report = _evidently(read_document(reading, digest))
     if report is None:
         raise NotFound(
             "A document with a report of Evidently is needed here; this one has none. Ask for it with report='always'."
         )
     return get_bytes(reading.store, report, "The report")
+
+
+def _evidently(content: Mapping[str, Any]) -> str | None:
+    """The digest of the HTML, which drift checks alone have."""
+    digest = text(mapping(content.get("report")).get("sha256")) if content.get("kind") == "drift" else None
+    return digest if digest and _DIGEST.fullmatch(digest) else None

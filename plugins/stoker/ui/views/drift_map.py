@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stoker.core.names import check_name
-from stoker.errors import NotFound
+from stoker.errors import IntegrityError, NotFound, UsageError
 from stoker.loop.windows import Window
 from stoker.ui.views.loop import drift_brief
 from stoker.ui.views.reading import Reading, mapping, number, text
@@ -51,13 +51,13 @@ def _window(window: Window, *, missing: bool) -> DriftWindow:
 
 
 def _columns(reading: Reading, window: Window) -> Mapping[str, _Column] | None:
-    """What was found in a window by column; ``None`` when its document is gone."""
+    """What was found in a window by column; ``None`` when its document is gone or damaged, which must not hide all else."""
     digest = text(window.facts.get("document"))
     if digest is None:
         return None
     try:
         found: Mapping[str, _Column] = reading.page("drift", digest, make=lambda: _cells(reading, digest))
-    except NotFound:
+    except (NotFound, UsageError, IntegrityError):
         return None
     return found
 

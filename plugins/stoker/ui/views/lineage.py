@@ -8,7 +8,7 @@ from typing import Any
 
 from stoker.core.names import check_name
 from stoker.engines import candidates
-from stoker.errors import CorruptArtifact, NotFound
+from stoker.errors import IntegrityError, NotFound
 from stoker.loop.cohorts import STAGE, scored_by
 from stoker.registry.state import CHAMPION, ModelState
 from stoker.registry.versions import Version
@@ -149,7 +149,7 @@ class _Line:
         """The facts of a document that nodes show; ``None`` when it is gone, for retention may have taken it."""
         try:
             found: dict[str, Any] = self.reading.fact("lineage", digest, make=lambda: self._facts(digest))
-        except (NotFound, CorruptArtifact):
+        except (NotFound, IntegrityError):
             return None
         return found
 

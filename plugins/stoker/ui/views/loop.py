@@ -42,11 +42,6 @@ def brief(one: WakeUpView) -> WakeUpBrief:
     return WakeUpBrief(one.time, one.result, one.condition, one.reason, one.version, one.where)
 
 
-def last_triage(told: list[WakeUpView]) -> WakeUpView | None:
-    """What a triage decided last, as far as these wake-ups tell."""
-    return next((one for one in told if one.result in _TRIAGED), None)
-
-
 def requests(state: State) -> list[RequestView]:
     """The requests that are open, newest first."""
     return [_request(request) for request in reversed(state.requests)]

@@ -18,7 +18,7 @@ from stoker.ui.views.records import (
 from stoker.ui.views.states import Condition, Signs
 from stoker.ui.views.versions import review_brief, version_row
 
-# So many wake-ups are looked back for the last decision of a triage.
+# So many wake-ups are looked back for what stopped the loop.
 _LOOKED_BACK = 10
 MOST_WAKE_UPS = 100
 
@@ -107,7 +107,6 @@ def model_view(reading: Reading, name: str) -> ModelView:
             dag_id=None,
             entries=0,
             digest="",
-            updated=None,
             problem=problem,
         )
 
@@ -120,18 +119,13 @@ def why_view(reading: Reading, name: str, *, limit: int) -> WhyView:
     """
     limit = max(1, min(limit, MOST_WAKE_UPS))
     found, now = known(reading, name, looked_back=max(limit, _LOOKED_BACK)), reading.now()
-    told = found.signs.told
     return WhyView(
         model=name,
-        state=found.condition.state,
-        state_reason=found.condition.reason,
-        action=found.condition.action,
-        wake_ups=told[:limit],
+        wake_ups=found.signs.told[:limit],
         requests=loop.requests(found.signs.loop),
         lease=loop.lease(found.signs.loop, now),
         breaker=loop.breaker(found.signs.loop, now),
         next_training=loop.next_training(found.signs.loop, now),
-        triage=loop.last_triage(told),
     )
 
 
@@ -164,7 +158,6 @@ def _view(reading: Reading, name: str, found: Known) -> ModelView:
         dag_id=newest.where.dag_id if newest and newest.where else None,
         entries=state.seq,
         digest=state.digest,
-        updated=state.time,
         problem=None,
     )
 
@@ -190,7 +183,6 @@ def _champion(reading: Reading, state: ModelState, performance: PerformanceBrief
         high=measured.high if measured else None,
         measured="window" if measured else "evaluation",
         window=measured.window if measured else None,
-        evaluated=measured.baseline if measured and measured.metric != row.metric else evaluated,
         outcome=row.outcome,
         reason=row.reason,
         evaluation=row.evaluation,

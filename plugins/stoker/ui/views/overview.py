@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_right
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Lock
@@ -16,10 +18,10 @@ from stoker.ui.views.states import NEEDS_A_PERSON, STATES, Condition
 
 MOST_SCANNED = 500
 MOST_ROWS = 100
-MOST_NEW = 25
-"""Models of which nothing was read yet that one answer about attention reads: some thirty objects each."""
-MOST_REFRESHED = 100
-"""Models that one answer reads again: a probe for each of their logs. The others are told as they were when they were read last."""
+PATIENCE = 0.1
+"""Seconds in which one answer reads more about who needs attention. The next answer goes on where it stopped."""
+SEARCH = 2.0
+"""Seconds after which a page of one state is not searched any further."""
 
 _NAMES_LAST = timedelta(seconds=10)
 _STATE_LASTS = timedelta(seconds=30)
@@ -27,11 +29,16 @@ _AT_ONCE = 8  # a store may be a slow server, and each model is some ten request
 
 
 class Models:
-    """The models of a registry, in the order of their names, which are remembered for some seconds. Threads may share it."""
+    """The models of a registry, in the order of their names, which are remembered for some seconds. Threads may share it.
 
-    def __init__(self, reading: Reading) -> None:
+    :param timer: seconds that pass evenly, from any beginning.
+    """
+
+    def __init__(self, reading: Reading, *, timer: Callable[[], float] = time.monotonic) -> None:
         self._reading = reading
+        self._timer = timer
         self._lock = Lock()
+        self._refreshing = Lock()
         self._names: tuple[datetime, list[str]] | None = None
         self._conditions: dict[str, tuple[datetime, Condition | None]] = {}
 
@@ -39,7 +46,8 @@ class Models:
         """A page of models by name.
 
         :param search: part of the name.
-        :param state: only models in this state; looks at :data:`MOST_SCANNED` models at most, so a page may hold fewer than there are.
+        :param state: only models in this state; looks at :data:`MOST_SCANNED` models at most and for :data:`SEARCH` seconds, so a page may
+            hold fewer than there are.
         :param after: begin behind this name.
         :param limit: how many, at most :data:`MOST_ROWS`.
         :raises UsageError: when there is no such state.
@@ -50,30 +58,32 @@ class Models:
         names = [name for name in self.names() if wanted in name]
         left, limit = names[bisect_right(names, after) :], max(1, min(limit, MOST_ROWS))
         rows: list[ModelRow] = []
-        scanned = 0
+        scanned, ends = 0, self._timer() + SEARCH
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             while scanned < min(len(left), MOST_SCANNED) and len(rows) < limit:
                 looked_at = left[scanned : min(scanned + limit - len(rows), MOST_SCANNED)]
                 rows += [row for row in pool.map(self._row, looked_at) if row and state in {None, row.state}]
                 scanned += len(looked_at)
+                if self._timer() >= ends:
+                    break
         return Overview(rows, left[scanned - 1] if 0 < scanned < len(left) else None, scanned, len(names))
 
     def attention(self, *, limit: int) -> Attention:
         """Models that need a person, the most urgent first.
 
-        A state is read again after half a minute. One answer reads :data:`MOST_NEW` new ones and :data:`MOST_REFRESHED` old ones at most,
-        those that were read longest ago first. So among very many models the first answers do not know of all; ``complete`` tells.
+        A state is read again after half a minute; those of which nothing is known come first, then those that were read longest ago. One
+        answer reads for :data:`PATIENCE`, so that among very many models the first answers do not know of all.
         """
         names = self.names()
         self._refresh(names)
-        found = {name: self._conditions[name][1] for name in names if name in self._conditions}
+        found = {name: condition for name, (_, condition) in self._known(names).items()}
         items = [
             AttentionItem(name, one.state, one.reason, one.action, one.version)
             for name, one in found.items()
             if one is not None and one.state in NEEDS_A_PERSON
         ]
         items.sort(key=lambda item: (NEEDS_A_PERSON.index(item.state), item.model))
-        return Attention(items[:limit], len(found), complete=len(found) == len(names) and len(items) <= limit)
+        return Attention(items[:limit], needing=len(items), scanned=len(found), total=len(names))
 
     def names(self) -> list[str]:
         """The names of all models, in order, as they were some seconds ago. Some may be known to their loops only."""
@@ -84,14 +94,25 @@ class Models:
             return self._names[1]
 
     def _refresh(self, names: list[str]) -> None:
-        now = self._reading.now()
-        new = [name for name in names if name not in self._conditions][:MOST_NEW]
-        read = {name: self._conditions[name][0] for name in names if name in self._conditions}
-        old = sorted((name for name, when in read.items() if now >= when + _STATE_LASTS), key=read.__getitem__)
-        wanted = [*new, *old[:MOST_REFRESHED]]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for name, found in zip(wanted, pool.map(self._condition, wanted), strict=True):
-                self._conditions[name] = (now, found)
+        """Read what fits into :data:`PATIENCE`. Whoever asks meanwhile waits as long at most, and is told what is known by then."""
+        if not self._refreshing.acquire(timeout=PATIENCE):
+            return
+        try:
+            ends, now, known = self._timer() + PATIENCE, self._reading.now(), self._known(names)
+            old = [name for name, (read, _) in known.items() if now >= read + _STATE_LASTS]
+            wanted = [name for name in names if name not in known] + sorted(old, key=lambda name: known[name][0])
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                while wanted:
+                    batch, wanted = wanted[:_AT_ONCE], wanted[_AT_ONCE:]
+                    for name, found in zip(batch, pool.map(self._condition, batch), strict=True):
+                        self._conditions[name] = (now, found)
+                    if self._timer() >= ends:
+                        break
+        finally:
+            self._refreshing.release()
+
+    def _known(self, names: list[str]) -> dict[str, tuple[datetime, Condition | None]]:
+        return {name: self._conditions[name] for name in names if name in self._conditions}
 
     def _condition(self, name: str) -> Condition | None:
         try:

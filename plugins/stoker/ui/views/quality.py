@@ -28,7 +28,6 @@ def quality_view(reading: Reading, name: str, *, versions: int, windows: int) ->
         metric=points[-1].metric if points else None,
         versions=points,
         windows=[performance_brief(window) for window in judged],
-        earlier=least,
     )
 
 

@@ -21,7 +21,6 @@ class ChampionBrief:
     :param high: upper end.
     :param measured: ``window`` or ``evaluation``.
     :param window: the window that was measured in office.
-    :param evaluated: the metric at its evaluation, on other rows.
     :param outcome: the verdict of its evaluation.
     :param reason: the first reason of that verdict.
     :param evaluation: the digest of the evaluation document.
@@ -36,7 +35,6 @@ class ChampionBrief:
     high: float | None
     measured: str
     window: str | None
-    evaluated: float | None
     outcome: str
     reason: str
     evaluation: str | None
@@ -174,13 +172,17 @@ class AttentionItem:
 class Attention:
     """Models that need a person, the most urgent first.
 
-    :param scanned: how many models were looked at.
-    :param complete: whether those were all, and all that need somebody are here.
+    :param items: the first of them.
+    :param needing: how many there are among the models that were looked at.
+    :param scanned: how many models were looked at so far. While these are fewer than ``total``, the same question knows more when it is
+        asked again.
+    :param total: how many models there are.
     """
 
     items: list[AttentionItem]
+    needing: int
     scanned: int
-    complete: bool
+    total: int
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,6 @@ class ModelView:
     :param dag_id: the DAG that registered the newest version; ``None`` when none did.
     :param entries: how many entries its log has.
     :param digest: of the newest entry. Noted elsewhere, it proves later that the log was not rewritten.
-    :param updated: the time of the newest entry.
     """
 
     name: str
@@ -215,7 +216,6 @@ class ModelView:
     dag_id: str | None
     entries: int
     digest: str
-    updated: datetime | None
     problem: str | None
 
 
@@ -418,14 +418,12 @@ class QualityView:
     """Quality over versions and over time, each oldest first.
 
     :param metric: what the newest version was decided by; points may be of another.
-    :param earlier: how many versions there are before the first point.
     """
 
     model: str
     metric: str | None
     versions: list[VersionPoint]
     windows: list[PerformanceBrief]
-    earlier: int
 
 
 @dataclass(frozen=True)
@@ -686,19 +684,14 @@ class WhyView:
 
     :param wake_ups: newest first.
     :param requests: those that are open, newest first.
-    :param triage: what the last triage decided.
     """
 
     model: str
-    state: str
-    state_reason: str
-    action: str
     wake_ups: list[WakeUpView]
     requests: list[RequestView]
     lease: LeaseView | None
     breaker: BreakerView
     next_training: NextTraining
-    triage: WakeUpView | None
 
 
 @dataclass(frozen=True)

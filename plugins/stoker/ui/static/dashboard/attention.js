@@ -7,10 +7,11 @@ const { Link: RouterLink } = globalThis.ReactRouterDOM;
 
 const SHOWN = 5;
 const AGAIN_AFTER = 60_000; // milliseconds
+const MORE_AFTER = 250; // milliseconds, while the server has not looked at all models
 const PAGES = "/plugin/stoker-models/stoker"; // Airflow keeps the address of a framed page at the end of its own
 const PALETTES = { damaged: "red", stopped: "red", waiting: "orange", drifting: "orange" };
 
-/** What the API says: { items, complete }; null when the person may not look at models at all. */
+/** What the API says: { items, needing, scanned, total }; null when the person may not look at models at all. */
 async function read() {
   const answer = await fetch("/stoker/api/v1/attention", { headers: { Accept: "application/json" }, credentials: "same-origin" });
   if (answer.status === 401 || answer.status === 403) return null;
@@ -18,21 +19,32 @@ async function read() {
   return answer.json();
 }
 
-/** { attention, error, again }: read at once, every minute, and when somebody asks. */
+const isUnread = (attention) => attention && attention.scanned < attention.total;
+
+/** { attention, error, again }: read at once, every minute, when somebody asks, and again and again until all models were looked at. */
 function useAttention() {
   const [state, setState] = useState({ attention: undefined, error: false });
   const [asked, setAsked] = useState(0);
   useEffect(() => {
     let isHere = true;
+    let timer;
+    const lookIn = (pause) => {
+      if (isHere) timer = setTimeout(() => (document.visibilityState === "visible" ? look() : lookIn(AGAIN_AFTER)), pause);
+    };
     const look = () => read().then(
-      (attention) => isHere && setState({ attention, error: false }),
-      () => isHere && setState((before) => ({ ...before, error: true })),
+      (attention) => {
+        if (isHere) setState({ attention, error: false });
+        lookIn(isUnread(attention) ? MORE_AFTER : AGAIN_AFTER);
+      },
+      () => {
+        if (isHere) setState((before) => ({ ...before, error: true }));
+        lookIn(AGAIN_AFTER);
+      },
     );
     look();
-    const timer = setInterval(() => document.visibilityState === "visible" && look(), AGAIN_AFTER);
     return () => {
       isHere = false;
-      clearInterval(timer);
+      clearTimeout(timer);
     };
   }, [asked]);
   return { ...state, again: () => setAsked((count) => count + 1) };
@@ -56,15 +68,13 @@ function Item({ item }) {
 }
 
 function Items({ attention }) {
-  if (attention.items.length === 0) {
-    const all = attention.complete ? "No model needs anybody now." : `None of the ${attention.scanned} models that were looked at needs anybody now.`;
-    return h(Text, { color: "fg.muted", fontSize: "sm", py: 2 }, all);
-  }
-  const more = attention.items.length - SHOWN;
-  const beyond = attention.complete && more > 0 ? `${more} more` : "More";
+  const soFar = isUnread(attention) ? `${attention.scanned} of ${attention.total} models were looked at so far.` : null;
+  if (attention.items.length === 0) return h(Text, { color: "fg.muted", fontSize: "sm", py: 2 }, soFar ?? "No model needs anybody now.");
+  const more = attention.needing - SHOWN;
   return h(Box, { as: "ul" },
     ...attention.items.slice(0, SHOWN).map((item) => h(Item, { item, key: `${item.model}/${item.version}` })),
-    more > 0 || !attention.complete ? h(Box, { as: "li", borderTopWidth: 1, listStyleType: "none", pt: 2 }, h(RoutedLink, { to: "/" }, beyond)) : null);
+    more > 0 ? h(Box, { as: "li", borderTopWidth: 1, listStyleType: "none", pt: 2 }, h(RoutedLink, { to: "/" }, `${more} more`)) : null,
+    soFar ? h(Text, { as: "li", color: "fg.muted", fontSize: "sm", listStyleType: "none", pt: 2 }, soFar) : null);
 }
 
 function Content({ attention, error, again }) {

@@ -3,7 +3,8 @@
 // The server writes the button: data-action (the API's path), data-body (what was seen, as JSON), data-title, data-sentence,
 // data-verb, data-done; data-task and data-option when a task in Airflow waits for the same answer.
 
-import { answerTask, post } from "./api.js";
+import { answerTask } from "./airflow_api.js";
+import { post } from "./api.js";
 
 const NOTICE = "stoker-notice";
 const NOTICE_MS = 15_000;
@@ -49,7 +50,7 @@ function part(name) {
 }
 
 function isSending() {
-  return dialog.hasAttribute("aria-busy");
+  return dialog.ariaBusy === "true";
 }
 
 function open(form, button) {
@@ -97,7 +98,7 @@ async function tellTask(task, option, reason) {
 }
 
 function settle(sending) {
-  dialog.toggleAttribute("aria-busy", sending);
+  dialog.ariaBusy = String(sending);
   for (const control of dialog.querySelectorAll("button, textarea")) control.disabled = sending;
 }
 

@@ -1,6 +1,9 @@
 // Airflow's own REST API, read as the person who looks: what they may not see there, they do not see here.
 
-import { ApiError } from "./api.js";
+import { ApiError, call } from "./api.js";
+
+const API = "/api/v2";
+const UNREADABLE = "Airflow does not let you read this. Ask for the right to view this DAG's runs and XComs.";
 
 /** The path of a DAG, below the root of the API as below that of Airflow's pages. */
 export function dagPath(dag) {
@@ -19,21 +22,17 @@ export function taskPage({ dag_id: dag, dag_run_id: run, task_id: task, map_inde
  * @throws {ApiError} whose message is meant for people.
  */
 export async function read(path) {
-  let answer;
   try {
-    answer = await fetch(`/api/v2${path}`, { headers: { Accept: "application/json" }, credentials: "same-origin" });
-  } catch {
-    throw new ApiError(0, { type: "NetworkError", message: "Airflow does not answer. Check the connection, then try again." });
+    return await call("GET", API + path);
+  } catch (error) {
+    if (error.status === 404) return null;
+    throw error.status === 403 ? new ApiError(403, { type: error.type, message: UNREADABLE }) : error;
   }
-  if (answer.status === 404) return null;
-  if (!answer.ok) throw new ApiError(answer.status, { type: "Refused", message: refusal(answer.status) });
-  return answer.json();
 }
 
-function refusal(status) {
-  if (status === 401) return "Your session has ended. Log in to Airflow again, then reload this page.";
-  if (status === 403) return "Airflow does not let you read this. Ask for the right to view this DAG's runs and XComs.";
-  return `Airflow could not answer (status ${status}). Try again in a moment; the log of its API server says more.`;
+/** Give a waiting task the answer that the registry has taken already. `path` is the task's, below /api/v2. */
+export function answerTask(path, option, comment) {
+  return call("PATCH", API + path, { chosen_options: [option], params_input: { comment } });
 }
 
 /** What a task returned in a run; null when it returned nothing. */

@@ -1,7 +1,6 @@
 // The JSON API as functions. A refusal is an ApiError whose message is meant for people.
 
 const API = "/stoker/api/v1";
-const AIRFLOW = "/api/v2";
 
 /** What the server answered instead of doing it: its error's type, message and details; status 0 when no answer came. */
 export class ApiError extends Error {
@@ -22,12 +21,12 @@ export function post(path, body) {
   return call("POST", API + path, body);
 }
 
-/** Give Airflow's waiting task the answer that the registry has taken already. `path` is the task's, below Airflow's own API. */
-export function answerTask(path, option, comment) {
-  return call("PATCH", AIRFLOW + path, { chosen_options: [option], params_input: { comment } });
-}
-
-async function call(method, url, body) {
+/**
+ * Ask an API of this origin.
+ * @returns the answer's JSON.
+ * @throws {ApiError}
+ */
+export async function call(method, url, body) {
   const headers = { Accept: "application/json" };
   const request = { method, headers, credentials: "same-origin", cache: "no-store" };
   if (body !== undefined) {

@@ -26,6 +26,7 @@ export function emptyState(title, ...explanation) {
 export function number(value) {
   if (typeof value !== "number") return String(value);
   if (Number.isInteger(value)) return value.toLocaleString("en");
+  if (Math.abs(value) < 0.001) return value.toExponential(2);
   const digits = Math.abs(value) >= 1000 ? 1 : Math.abs(value) >= 10 ? 2 : 4;
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }

@@ -61,6 +61,24 @@ function followReading(navigation) {
   mark();
 }
 
+/** Among very many models the first answers know of some only: asks until all were looked at, then shows what the page says now. */
+async function fillUp(section) {
+  let known = { scanned: 0, total: 1 };
+  while (known.scanned < known.total) {
+    const answer = await fetch("/stoker/api/v1/attention?limit=1");
+    if (!answer.ok) return;
+    const next = await answer.json();
+    if (next.scanned <= known.scanned && next.total >= known.total) await new Promise((done) => setTimeout(done, PAUSE));
+    known = next;
+  }
+  const page = new DOMParser().parseFromString(await (await fetch("/stoker/")).text(), "text/html");
+  const found = page.querySelector("section.attention");
+  if (found === null) section.remove();
+  else section.replaceWith(found);
+}
+
+const unread = document.querySelector("section.attention[data-unread]");
+if (unread) fillUp(unread).catch(() => {}); // what the server said of the models so far stays
 const form = document.getElementById("filters");
 if (form) filterAsTyped(form);
 const navigation = document.querySelector("nav.local");

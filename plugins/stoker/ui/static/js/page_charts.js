@@ -34,7 +34,7 @@
     const plot = Plot.plot({
       ...frame(width),
       x: { type: "point", domain: numbers, label: "Version", ticks: every(numbers, width), tickFormat: (n) => `v${n}` },
-      y: { label: data.metric, grid: true, nice: true, ticks: 5 },
+      y: quality(data.metric, points),
       marks: [
         whiskers(points, "version"),
         Plot.link(rivals, {
@@ -72,7 +72,7 @@
         ticks: every(windows, width),
         tickRotate: windows.length > 6 || width < NARROW ? -40 : 0,
       },
-      y: { label: data.metric, grid: true, nice: true, ticks: 5 },
+      y: quality(data.metric, points),
       marginTop: 44,
       marginBottom: 64,
       marks: [
@@ -162,6 +162,11 @@
     };
   }
 
+  function quality(metric, points) {
+    const values = points.flatMap(({ value, low, high, rival }) => [value, low, high, rival]);
+    return { label: metric, domain: StokerCharts.ends(values), grid: true, nice: true, ticks: 5 };
+  }
+
   function whiskers(points, x) {
     return Plot.ruleX(
       points.filter((point) => point.low !== null && point.high !== null),
@@ -235,7 +240,7 @@
 
   function timeAxis(first, last, width) {
     const days = (last - first) / 86_400_000;
-    const pattern = days < 2 ? "%H:%M" : days < 90 ? "%m-%d" : "%Y-%m";
+    const pattern = days < 0.02 ? "%H:%M:%S" : days < 2 ? "%H:%M" : days < 90 ? "%m-%d" : "%Y-%m";
     const label = days < 2 ? `Time on ${d3.utcFormat("%Y-%m-%d")(last)} (UTC)` : "Time (UTC)";
     return { label, ticks: Math.max(2, Math.floor(width / 110)), tickFormat: d3.utcFormat(pattern) };
   }
@@ -253,7 +258,8 @@
   }
 
   function digits(value) {
-    return Math.abs(value) >= 1000 ? value.toLocaleString("en", { maximumFractionDigits: 1 }) : value.toFixed(4);
+    if (Math.abs(value) >= 1000) return value.toLocaleString("en", { maximumFractionDigits: 1 });
+    return value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(2) : value.toFixed(4);
   }
 
   function interval(point) {
