@@ -31,13 +31,18 @@ def ask(registry: Registry, version: int, end: timedelta = timedelta(1)) -> None
 def test_an_approval_names_who_gave_it_and_lets_the_version_be_promoted(
     call: Call, registry: Registry, digest: str
 ) -> None:
-    refused = call("promote", "churn", "1", "--approved", "--json", *WHY)
-    assert (refused.code, refused.error["kind"]) == (1, "NotApproved")
+    for only in ([], ["--approved"]):
+        refused = call("promote", "churn", "1", *only, "--json", *WHY)
+        assert (refused.code, refused.error["kind"]) == (1, "NotApproved")
     answer = call("approve", "churn", "1", "--evidence", digest[:12], *BOB)
     assert (answer.code, answer.out) == (0, "Version 1 of churn is approved.\n")
     entry = list(registry.history("churn"))[-1]
     assert (entry.actor, entry.reason) == (Actor("bob", "cli"), "because")
     assert call("promote", "churn", "1", "--approved", *WHY).code == 0
+
+
+def test_in_an_emergency_the_command_line_promotes_around_a_review(call: Call, digest: str) -> None:
+    assert call("promote", "churn", "1", "--not-approved", *WHY).code == 0
 
 
 def test_a_rejection_is_a_record(call: Call, digest: str) -> None:

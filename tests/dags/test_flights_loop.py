@@ -102,7 +102,7 @@ def test_with_approval_the_lease_is_given_back_before_a_person_is_waited_for(spe
 def test_without_approval_nobody_is_asked(spec: LoopSpec) -> None:
     train, _, _ = continuous_training_dags(spec)
     assert set(train.task_dict) == STEPS
-    assert cast(Any, train).get_task("promote").require_approval is False
+    assert cast(Any, train).get_task("promote").require_approval is None
 
 
 def test_both_granularities_give_the_same_model(spec: LoopSpec, run: Run, tmp_path: Path) -> None:

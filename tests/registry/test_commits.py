@@ -130,7 +130,7 @@ def test_waits_grow_to_their_limit_and_differ_between_writers() -> None:
     one, other = waits_of(), waits_of()
     assert len(one) == 11
     assert max(one) <= 0.2
-    assert one[0] < one[5]
+    assert one[0] <= 0.02 < max(one)  # each is a random part of a limit that doubles from there
     assert one != other
 
 

@@ -53,8 +53,8 @@ class RegistryMachine(RuleBasedStateMachine):
             self.now()
         assert made.number == self.trained.index(training) + 1
 
-    @rule(version=VERSIONS, alias=ALIASES, expected=EXPECTED, approval=st.booleans())
-    def promotes(self, version: int, alias: str, expected: Any, approval: bool) -> None:
+    @rule(version=VERSIONS, alias=ALIASES, expected=EXPECTED, approval=st.sampled_from([True, False, None]))
+    def promotes(self, version: int, alias: str, expected: Any, approval: bool | None) -> None:
         seen = self.pointed(alias)
         refused: type[StokerError] | None = None
         if version > len(self.trained):
@@ -66,8 +66,9 @@ class RegistryMachine(RuleBasedStateMachine):
                 refused = PromotionConflict
             elif not self.good[version]:
                 refused = GateFailed
-            elif approval and self.reviews.get(version) != "approved":
-                refused = NotApproved
+            elif approval is not False and self.reviews.get(version) != "approved":
+                asked = alias == "champion" and version in self.reviews
+                refused = NotApproved if approval or asked else None
         wanted: dict[str, Any] = {"alias": alias, "expected_version": expected, "require_approval": approval}
         if refused:
             with pytest.raises(refused):

@@ -197,7 +197,11 @@ def show_version(invocation: Invocation, model: str, which: str) -> None:
     "--expect", default="any", metavar="N|none|any", show_default=True, help="Where the alias must point now."
 )
 @click.option("--no-verdict", is_flag=True, help="Also a version that has not passed its evaluation.")
-@click.option("--approved", is_flag=True, help="Only a version that a person has approved as it is.")
+@click.option(
+    "--approved/--not-approved",
+    default=None,
+    help="Only a version that a person has approved as it is; or any. Default: approved, if anybody was asked.",
+)
 @_REASON
 @_shared
 @_pass
@@ -208,7 +212,7 @@ def promote(
     alias: str,
     expect: str,
     no_verdict: bool,
-    approved: bool,
+    approved: bool | None,
     reason: str,
 ) -> None:
     """Point an alias of MODEL at VERSION, in one atomic write."""

@@ -35,7 +35,7 @@ class PromoteModelOperator(StokerOperator):
         whatever it is; default ``"as_evaluated"``: the version that the candidate was compared with.
     :param require_verdict: refuse a version whose evaluation did not pass.
     :param require_approval: refuse a version that no person has approved as it is; see
-        :class:`~stoker.operators.approve.ApproveModelOperator`.
+        :class:`~stoker.operators.approve.ApproveModelOperator`. Default: if anybody was asked about it.
     :param allow_backfill: move the alias in a backfill run as well.
     :param reason: why, for the audit log.
     """
@@ -52,7 +52,7 @@ class PromoteModelOperator(StokerOperator):
         alias: str = "champion",
         expected_version: int | str | None = AS_EVALUATED,
         require_verdict: bool = True,
-        require_approval: bool = False,
+        require_approval: bool | None = None,
         allow_backfill: bool = False,
         reason: str = "passed its gate in {{ dag.dag_id }}",
         **kwargs: Any,

@@ -80,7 +80,7 @@ class Steps:
         """Of :class:`~stoker.operators.promote.PromoteModelOperator`."""
         return {
             "name": self.spec.name,
-            "require_approval": self.spec.approval,
+            "require_approval": self.spec.approval or None,
             "reason": REASON,
             **self._store(),
         }

@@ -231,7 +231,7 @@ class Registry:
         reason: str,
         idempotency_key: str | None = None,
         require_verdict: bool = True,
-        require_approval: bool = False,
+        require_approval: bool | None = None,
     ) -> AliasMove:
         """Point an alias at a version, provided that it still points where the caller last saw it.
 
@@ -244,6 +244,7 @@ class Registry:
         :param idempotency_key: a second call with it gives the first one's answer.
         :param require_verdict: whether the version must have passed its evaluation.
         :param require_approval: whether a person must have approved the version as it lies in the store; see :meth:`ask_approval`.
+            ``None``: to become champion, if anybody was asked about it.
         :raises NotFound: when there is no such version.
         :raises VersionBlocked: when it is blocked.
         :raises GateFailed: when its verdict is not ``pass``.
@@ -264,7 +265,8 @@ class Registry:
             change.check(head.state)
             if require_verdict:
                 self._version(head, version).require_pass()
-            if require_approval:
+            asked = alias == CHAMPION and version in head.state.reviews
+            if require_approval or (require_approval is None and asked):
                 require_approved(head.state, version, self._version(head, version).digest, self._clock())
             return change
 
