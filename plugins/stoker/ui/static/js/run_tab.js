@@ -116,7 +116,7 @@ function several(all) {
   const address = chosen && pageOf(chosen.reference);
   const reason = chosen && reasonsOf(chosen.reference)[0];
   return [
-    element("p", { class: "muted" }, `${all.length} instances`),
+    element("p", { class: "muted" }, all.length === 1 ? "1 instance" : `${all.length} instances`),
     element("p", { class: "row" }, ...counts, ...states),
     reason && element("p", { class: "reason" }, reason),
     address && element("p", {}, element("a", { href: address }, `Instance ${chosen.instance.map_index} in full`)),
