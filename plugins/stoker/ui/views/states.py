@@ -116,5 +116,7 @@ def _at_rest(reading: Reading, signs: Signs) -> Condition:
         return Condition("new", "Nothing is registered yet.")
     what = "The one version is" if count == 1 else f"None of the {count} versions is"
     return Condition(
-        "new", f"{what} {'not ' if count == 1 else ''}in office yet.", "Promote a version that has passed."
+        "new",
+        f"{what} {'not ' if count == 1 else ''}in office yet.",
+        "Promote one that passed its evaluation, or see why none did.",
     )
