@@ -26,6 +26,7 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
+from benchmarks import registry_scale
 from stoker.core.records import Actor
 from stoker.loop.broker import Broker
 from stoker.loop.windows import WindowLog
@@ -42,7 +43,6 @@ MORE_READS = 40
 """How far a log may lie behind its last checkpoint, for two models and their journals: chance, not growth."""
 
 ACTOR = Actor("benchmark", "bench/run__1/register/-1")
-MEMORY = Path("/dev/shm")  # noqa: S108 - the disk's own speed is not what is measured
 FEW, MANY = "model-few", "model-many"
 
 PAGES = ("/", "/api/v1/models", "/api/v1/attention")
@@ -59,30 +59,17 @@ OF_A_MODEL = (
 )
 
 
-class CountingStore(LocalStore):
-    """Counts looks at single objects, and listed keys and folders one by one."""
-
-    reads = 0
-
-    def read(self, key: str) -> bytes:
-        """Count, then read."""
-        self.reads += 1
-        return super().read(key)
+class CountingStore(registry_scale.CountingStore):
+    """Counts single looks and listed folders as well."""
 
     def exists(self, key: str) -> bool:
         """Count, then look."""
-        self.reads += 1
+        self.operations += 1
         return super().exists(key)
-
-    def keys(self, prefix: str, *, after: str = "") -> Iterator[str]:
-        """Count each key that is asked for."""
-        for key in super().keys(prefix, after=after):
-            self.reads += 1
-            yield key
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Count the listing, which is one request for a thousand names."""
-        self.reads += 1
+        self.operations += 1
         return super().folders(prefix)
 
 
@@ -196,9 +183,9 @@ def ask(root: Path, path: str, times: int) -> list[tuple[float, int]]:
         store = CountingStore(root)
         registries.append(Registry(store))
         for _ in range(times):
-            before, began = store.reads, time.perf_counter()
+            before, began = store.operations, time.perf_counter()
             answer = client.get(path)
-            found.append(((time.perf_counter() - began) * 1000, store.reads - before))
+            found.append(((time.perf_counter() - began) * 1000, store.operations - before))
             if answer.status_code != HTTPStatus.OK:
                 raise SystemExit(f"{path} must answer 200; it answers {answer.status_code}: {answer.text[:500]}")
             if times > 1 and len(found) == 1 and path in PAGES:
@@ -239,7 +226,9 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     paths = [*PAGES, *(path.format(model=model) for model in (FEW, MANY) for path in OF_A_MODEL)]
-    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as folder:
+    with tempfile.TemporaryDirectory(
+        dir=registry_scale.MEMORY if os.access(registry_scale.MEMORY, os.W_OK) else None
+    ) as folder:
         build(Path(folder), options.models, options.versions // 10, options.versions)
         results = {path: measure(Path(folder), path, options.turns) for path in paths}
         registry = Registry(LocalStore(Path(folder)))

@@ -9,7 +9,7 @@ import click
 
 from stoker.cli.invocation import Invocation
 from stoker.cli.output import show_json
-from stoker.core.clock import system_clock
+from stoker.core.clock import system_clock, to_minute
 from stoker.core.names import parse_version
 from stoker.errors import ConflictError, UsageError
 from stoker.registry.state import APPROVED, REJECTED, VOID, WAITING, ModelState, Review
@@ -58,14 +58,14 @@ COMMANDS: tuple[click.Command, ...] = (approve, reject)
 
 def waiting(state: ModelState) -> list[int]:
     """The versions that can be approved now."""
-    return sorted(number for number, review in state.reviews.items() if review.waits(system_clock()))
+    return sorted(review.version for review in state.waiting(system_clock()))
 
 
 def shown(review: Review | None) -> str | None:
     """A review as people read it; ``None`` when nobody was asked."""
     if review is None:
         return None
-    end = f"{review.until:%Y-%m-%d %H:%M} UTC"
+    end = to_minute(review.until)
     if review.status in (APPROVED, REJECTED):
         return f"{review.status} by {review.decided_by}"
     if review.status == VOID:

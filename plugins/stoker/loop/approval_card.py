@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from stoker.core.clock import to_minute
 from stoker.core.drift import State
 from stoker.core.records import AIRFLOW
 from stoker.errors import StokerError
@@ -98,7 +99,7 @@ def _origin(version: Version) -> str:
         "Rows": f"{escaped(rows.get('train'))} to train, {escaped(rows.get('holdout'))} to judge",
         "Predicts": escaped(candidate.get("target")),
         "Code": f"{escaped(str(code.get('commit') or 'unknown')[:12])}{dirty}",
-        "Registered": f"{version.time:%Y-%m-%d %H:%M} UTC by {escaped(version.actor.user)}: {escaped(version.reason)}",
+        "Registered": f"{to_minute(version.time)} by {escaped(version.actor.user)}: {escaped(version.reason)}",
     }
     return "\n".join(["**Where it comes from**", "", *(f"- {label}: {value}" for label, value in facts.items())])
 
@@ -158,7 +159,7 @@ def _consequences(version: Version, champion: Version | None, review: Review) ->
     who = f" Somebody other than {escaped(review.asked_by)} has to approve." if person else ""
     return (
         f"**If you approve**, version {version.number} may be promoted; it {_takes_over(version, champion)}.{who}\n\n"
-        f"**If you reject**, or nobody answers by {review.until:%Y-%m-%d %H:%M} UTC, {stays}."
+        f"**If you reject**, or nobody answers by {to_minute(review.until)}, {stays}."
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from stoker.core.clock import to_text
+from stoker.core.clock import to_minute, to_text
 from stoker.core.records import Actor
 from stoker.errors import ApprovalRefused, ConflictError, NotApproved, NotFound, VersionBlocked
 from stoker.registry.state import APPROVED, REJECTED, VOID, WAITING, ModelState, Review, fields, moment
@@ -89,7 +89,7 @@ class AskApproval(_Decidable):
     def describe(self) -> str:
         """One line for people."""
         whom = " by somebody else" if self.four_eyes else ""
-        return f"asked for approval of v{self.version}{whom} until {self.until:%Y-%m-%d %H:%M} UTC"
+        return f"asked for approval of v{self.version}{whom} until {to_minute(self.until)}"
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Approve(_Decision):
         review = state.reviews[self.version]
         if not review.waits(self.time):
             raise ApprovalRefused(
-                f"Version {self.version} of model {state.model!r} must be approved by {review.until:%Y-%m-%d %H:%M} UTC; it is "
+                f"Version {self.version} of model {state.model!r} must be approved by {to_minute(review.until)}; it is "
                 f"{self.time:%Y-%m-%d %H:%M}. Have the approval asked for again.",
                 **facts(state, review),
             )
@@ -234,8 +234,8 @@ def _lack(review: Review | None, digest: str, now: datetime) -> str:
     if review.status == REJECTED:
         return f"{review.decided_by} rejected it."
     if review.waits(now):
-        return f"it waits for an answer until {review.until:%Y-%m-%d %H:%M} UTC."
-    return f"nobody answered until {review.until:%Y-%m-%d %H:%M} UTC."
+        return f"it waits for an answer until {to_minute(review.until)}."
+    return f"nobody answered until {to_minute(review.until)}."
 
 
 def _check_free(state: ModelState, version: int) -> None:

@@ -138,6 +138,10 @@ class ModelState:
                 versions=self.versions,
             )
 
+    def waiting(self, now: datetime) -> list[Review]:
+        """The reviews that can still be decided, the one that runs out first before the others."""
+        return sorted((review for review in self.reviews.values() if review.waits(now)), key=lambda one: one.until)
+
     def to_record(self) -> dict[str, Any]:
         """The JSON form of the content, without the place in the log."""
         record: dict[str, Any] = {

@@ -17,7 +17,7 @@ Series = Sequence[tuple[str, Sequence[Any]]]
 class Figure:
     """One chart.
 
-    :param kind: how it is drawn; a name that ``assets/kinds.js`` registers.
+    :param kind: how it is drawn; a name that ``assets/kinds.js`` registers, or the pages' own ``page_charts.js``.
     :param caption: what it says, as a sentence.
     :param data: what the drawing needs; JSON-safe.
     :param columns: the headings of the table.

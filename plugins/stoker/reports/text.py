@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from stoker.core.clock import from_text
+from stoker.core.clock import from_text, to_minute
 
 DASH = "–"
 
@@ -98,7 +98,7 @@ def duration(seconds: float) -> str:
 def moment(text: Any) -> str:
     """A stored time, in UTC to the minute. What is none comes back as it is: a column of times may hold anything."""
     try:
-        return f"{from_text(text):%Y-%m-%d %H:%M} UTC"
+        return to_minute(from_text(text))
     except (TypeError, ValueError):
         return number(text)
 

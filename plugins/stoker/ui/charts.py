@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from stoker.reports.figures import Figure
 from stoker.reports.text import OUTCOMES
 from stoker.ui.views import ChampionHistory, PerformanceBrief, QualityView, VersionPoint
 
 _OFFICE = ("promoted", "rolled_back")
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A chart as the macro ``chart`` of ``_macros.html`` writes it.
-
-    :param kind: the name that it is registered under in the browser.
-    :param caption: a sentence that says what it shows.
-    :param data: JSON-safe.
-    :param columns: headings of the table.
-    :param rows: its cells, the first of each row being its heading.
-    """
-
-    kind: str
-    caption: str
-    data: dict[str, Any]
-    columns: list[str]
-    rows: list[list[Any]]
-
-
-def versions_chart(quality: QualityView, champions: ChampionHistory) -> Chart | None:
+def versions_chart(quality: QualityView, champions: ChampionHistory) -> Figure | None:
     """Quality over versions, with those that were champion told apart; ``None`` without a version that has a value."""
     points = [point for point in quality.versions if point.value is not None and point.metric == quality.metric]
     if not points:
         return None
     in_office = {event.version for event in champions.events if event.kind in _OFFICE}
-    return Chart(
+    return Figure(
         "quality-versions",
         f"{quality.metric} of each version at its evaluation, beside the champion of then on the same rows",
         {"metric": quality.metric, "points": [_version_point(point, in_office) for point in points]},
@@ -49,14 +31,14 @@ def versions_chart(quality: QualityView, champions: ChampionHistory) -> Chart | 
     )
 
 
-def windows_chart(quality: QualityView) -> Chart | None:
+def windows_chart(quality: QualityView) -> Figure | None:
     """Quality in office over monitored windows; ``None`` when none was measured."""
     windows = [one for one in quality.windows if one.value is not None]
     if not windows:
         return None
     metric = windows[-1].metric
     windows = [one for one in windows if one.metric == metric]
-    return Chart(
+    return Figure(
         "quality-windows",
         f"{metric} of the champion in office, measured on labels that came later",
         {"metric": metric, "points": [_window_point(one) for one in windows]},
@@ -68,13 +50,13 @@ def windows_chart(quality: QualityView) -> Chart | None:
     )
 
 
-def timeline_chart(champions: ChampionHistory, now: datetime) -> Chart | None:
+def timeline_chart(champions: ChampionHistory, now: datetime) -> Figure | None:
     """Which version was champion when; ``None`` when there was never one."""
     events = champions.events[::-1]
     spans = [event for event in events if event.kind in _OFFICE]
     if not spans:
         return None
-    return Chart(
+    return Figure(
         "timeline",
         "Which version was champion, and when that changed",
         {

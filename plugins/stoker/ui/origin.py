@@ -6,7 +6,6 @@ that it comes from our own pages, which a browser says truly and no other site c
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, TypeVar
 
 from fastapi import Depends, Request
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
 from stoker.core.wire import strict_json
+from stoker.ui.bodies import BodyTooLarge, read_body
 from stoker.ui.failures import Refused
 
 MAX_BODY = 64 * 1024
@@ -82,20 +82,16 @@ async def _read(request: Request) -> bytes:
         raise Refused(
             415, "UnsupportedMediaType", "A change must be sent as JSON, with Content-Type: application/json."
         )
-    body = bytearray()
     try:
-        async with asyncio.timeout(_READ_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise Refused(413, "BodyTooLarge", f"A body must have at most {MAX_BODY} bytes; this one has more.")
+        return await read_body(request, most=MAX_BODY, seconds=_READ_SECONDS)
+    except BodyTooLarge:
+        raise Refused(413, "BodyTooLarge", f"A body must have at most {MAX_BODY} bytes; this one has more.") from None
     except TimeoutError:
         raise Refused(
             408, "BodyTooSlow", f"A body must come within {_READ_SECONDS} seconds; this one did not."
         ) from None
     except ClientDisconnect:
         raise _unusable("The body must be whole; the caller left before its end.") from None
-    return bytes(body)
 
 
 def _unusable(message: str) -> Refused:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from stoker.loop import replays
 from stoker.loop.alert_intake import Intake, take_in
 from stoker.loop.broker import Broker
 from stoker.registry.registry import Registry
+from stoker.ui.bodies import BodyTooLarge, read_body
 
 log = logging.getLogger(__name__)
 
@@ -145,18 +145,14 @@ async def _proven(request: Request, secrets: Sequence[str], clock: time.Clock) -
 
 
 async def _body(request: Request) -> bytes:
-    body = bytearray()
     try:
-        async with asyncio.timeout(_READ_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body must have at most {MAX_BODY} bytes.")
+        return await read_body(request, most=MAX_BODY, seconds=_READ_SECONDS)
+    except BodyTooLarge:
+        raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body must have at most {MAX_BODY} bytes.") from None
     except TimeoutError:
         raise _Refused(HTTPStatus.REQUEST_TIMEOUT, f"A body must come within {_READ_SECONDS} seconds.") from None
     except ClientDisconnect:
         raise _Refused(HTTPStatus.BAD_REQUEST, "The caller left before the body was whole.") from None
-    return bytes(body)
 
 
 def _model(registry: Registry, name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stoker.core.clock import to_minute
 from stoker.core.names import check_name
 from stoker.engines import candidates
 from stoker.errors import IntegrityError, NotFound
@@ -92,8 +93,8 @@ class _Line:
         took = next((one for one in events if one.version == number and one.kind in {"promoted", "rolled_back"}), None)
         if took is not None:
             since = "In office since" if took.until is None else "In office from"
-            until = f" to {took.until:%Y-%m-%d %H:%M} UTC" if took.until else ""
-            detail = f"{since} {took.time:%Y-%m-%d %H:%M} UTC{until}: {took.reason}"
+            until = f" to {to_minute(took.until)}" if took.until else ""
+            detail = f"{since} {to_minute(took.time)}{until}: {took.reason}"
             nodes.append(LineageNode(f"Champion v{number}", detail, None, None, number, took.where))
         return LineageStage("champion", "Champion", nodes, 0)
 

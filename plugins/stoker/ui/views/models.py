@@ -139,7 +139,6 @@ def damage(name: str, error: Exception) -> str:
 def _view(reading: Reading, name: str, found: Known) -> ModelView:
     state, told = found.signs.model, found.signs.told
     newest = version_row(reading, state, state.versions) if state.versions else None
-    waiting = [review for review in state.reviews.values() if review.waits(reading.now())]
     return ModelView(
         name=name,
         state=found.condition.state,
@@ -153,7 +152,7 @@ def _view(reading: Reading, name: str, found: Known) -> ModelView:
         last_drift=found.signs.drift,
         last_performance=found.signs.performance,
         last_wake_up=loop.brief(told[0]) if told else None,
-        reviews=[review_brief(reading, review) for review in sorted(waiting, key=lambda one: one.until)],
+        reviews=[review_brief(reading, review) for review in state.waiting(reading.now())],
         requests=len(found.signs.loop.requests),
         dag_id=newest.where.dag_id if newest and newest.where else None,
         entries=state.seq,

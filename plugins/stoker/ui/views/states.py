@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stoker.core.clock import to_minute
 from stoker.core.requests import State
 from stoker.registry.state import ModelState
 from stoker.ui.views import loop
@@ -70,13 +71,12 @@ def _stopped(reading: Reading, signs: Signs) -> Condition | None:
 
 
 def _waiting(reading: Reading, signs: Signs) -> Condition | None:
-    waiting = [review for review in signs.model.reviews.values() if review.waits(reading.now())]
-    if not waiting:
+    review = next(iter(signs.model.waiting(reading.now())), None)
+    if review is None:
         return None
-    review = min(waiting, key=lambda one: one.until)
     return Condition(
         "waiting",
-        f"Version {review.version} waits for approval until {review.until:%Y-%m-%d %H:%M} UTC.",
+        f"Version {review.version} waits for approval until {to_minute(review.until)}.",
         f"Look at version {review.version}, then approve or reject it.",
         review.version,
     )
@@ -106,7 +106,7 @@ def _at_rest(reading: Reading, signs: Signs) -> Condition:
     champion = signs.model.pointed("champion")
     held = signs.loop.lease
     if held is not None and held.until > reading.now():
-        return Condition("training", f"{held.holder} trains since {held.since:%Y-%m-%d %H:%M} UTC.")
+        return Condition("training", f"{held.holder} trains since {to_minute(held.since)}.")
     if champion is not None:
         return Condition(
             "healthy", f"Version {champion} is in office, and nothing was found wrong with it.", "", champion
