@@ -7,8 +7,11 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
+# A table of processes of its own: whatever was started in it ends with it, also after Ctrl-C and SIGKILL.
+ALONE := unshare --pid --fork --kill-child --mount-proc sh -c '"$$@"; exit $$?' alone
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test cov lint format types bench ui-bench drift-bench airflow-test ui-test cluster-test lock clean
+.PHONY: help install demo test cov lint format types bench ui-bench drift-bench airflow-test ui-test cluster-test cluster-packages fault-test matrix docker-check requirements licences lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,15 +55,39 @@ ui-test: $(READY) ## test the pages in a real Airflow with a real browser (Debia
 	  (apt-get update && apt-get install -y --no-install-recommends chromium chromium-driver)
 	$(BIN)/python -m pytest tests/browser -m browser
 
-cluster-test: $(READY) ## test against Ceph's S3 gateway (Debian, root: installs and starts it)
-	command -v radosgw ceph-mon ceph-osd >/dev/null || \
-	  (apt-get update && apt-get install -y --no-install-recommends ceph-mon ceph-osd radosgw ceph-common)
-	$(BIN)/python -m pytest tests/rgw -m cluster
+cluster-test: $(READY) cluster-packages ## two schedulers, two Celery workers, PostgreSQL, Redis, Ceph's S3 gateway (Debian, root: installs and starts them)
+	$(ALONE) $(BIN)/python -m pytest tests/rgw tests/cluster -m cluster
+	$(ALONE) $(BIN)/python -m benchmarks.cluster_workers
+
+cluster-packages: $(READY)
+	command -v radosgw >/dev/null && command -v ceph-mon >/dev/null && command -v ceph-osd >/dev/null && command -v redis-server >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	  (apt-get update && apt-get install -y --no-install-recommends ceph-mon ceph-osd radosgw ceph-common postgresql redis-server)
+	$(BIN)/uv sync --locked --inexact --extra s3 --extra celery --python $(BIN)/python
+
+fault-test: $(READY) cluster-packages ## kills, power cuts, races and hostile inputs at full size (Debian, root: half an hour or more)
+	command -v strace >/dev/null || (apt-get update && apt-get install -y --no-install-recommends strace)
+	$(ALONE) $(BIN)/python -m pytest tests/faults tests/security -m fault
+
+docker-check: $(READY) ## build and start the image without Docker (Debian, root: installs Redis)
+	command -v redis-server >/dev/null || (apt-get update && apt-get install -y --no-install-recommends redis-server)
+	$(BIN)/uv sync --locked --inexact --group docker --python $(BIN)/python
+	PYTHONPATH=. $(BIN)/python docker/check.py
+
+requirements: $(READY) ## write requirements.txt with versions and hashes, for images that are built elsewhere
+	$(BIN)/uv export --quiet --locked --no-dev --extra s3 --extra sql --no-emit-project --output-file requirements.txt
+
+licences: $(READY) ## write docs/licences.md anew from the lock
+	$(BIN)/uv sync --locked --inexact --all-extras --python $(BIN)/python
+	$(BIN)/python docs/licences.py
+
+matrix: $(READY) ## test against every supported version of Airflow, Python and the libraries (half an hour)
+	$(BIN)/python -m benchmarks.matrix $(ROWS)
 
 lint: $(READY) ## check style and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PYTHONPATH=plugins $(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --severity-level medium --configfile pyproject.toml plugins
 
 format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
@@ -73,4 +100,4 @@ lock: $(READY) ## lock anew after a change of pyproject.toml
 	$(BIN)/uv lock
 
 clean: ## remove the environment and what the demo left
-	rm -rf $(VENV) .demo dist
+	rm -rf $(VENV) .demo .matrix dist

@@ -60,3 +60,19 @@ def test_unknown_settings_are_named_but_not_their_values() -> None:
 def test_texts_that_are_none_are_refused(name: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=name):
         Settings.from_mapping({"store": "memory://x", name: value})
+
+
+@pytest.mark.parametrize(("given", "size"), [("8GB", 8 * 10**9), (512, 512)])
+def test_a_memory_limit_is_a_size(given: Any, size: int) -> None:
+    assert Settings.from_mapping({"store": "memory://x", "memory_limit": given}).memory_limit == size
+    assert Settings.from_mapping({"store": "memory://x", "memory_limit": ""}).memory_limit is None
+
+
+def test_another_memory_limit_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="memory_limit must be a size"):
+        Settings.from_mapping({"store": "memory://x", "memory_limit": "much"})
+
+
+def test_a_misspelt_setting_is_told_what_was_meant() -> None:
+    with pytest.raises(ConfigurationError, match=r"max_thread \(do you mean max_threads\?\)"):
+        Settings.from_mapping({"store": "memory://x", "max_thread": 3})

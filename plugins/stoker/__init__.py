@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from stoker.operators.drift import MonitorDriftOperator
     from stoker.operators.evaluate import EvaluateModelOperator
     from stoker.operators.performance import MonitorPerformanceOperator
-    from stoker.operators.predict import BatchPredictOperator
+    from stoker.operators.predict import BatchPredictOperator, MergePredictionsOperator, PlanPredictionsOperator
+    from stoker.operators.profile import PlanProfilesOperator, ProfileWindowsOperator
     from stoker.operators.promote import PromoteModelOperator, RollbackModelOperator
     from stoker.operators.register import RegisterModelOperator
     from stoker.operators.retrain import ClaimRetrainOperator, RequestRetrainOperator, SettleRetrainOperator
@@ -46,11 +47,15 @@ _HOME = {
     "EvaluateModelOperator": "stoker.operators.evaluate",
     "LabelsMaturedSensor": "stoker.sensors.labels",
     "LoopSpec": "stoker.loop.spec",
+    "MergePredictionsOperator": "stoker.operators.predict",
     "ModelAliasSensor": "stoker.sensors.alias",
     "MonitorDriftOperator": "stoker.operators.drift",
     "MonitorPerformanceOperator": "stoker.operators.performance",
     "NewDataEventTrigger": "stoker.triggers.new_data",
     "NewDataSensor": "stoker.sensors.new_data",
+    "PlanPredictionsOperator": "stoker.operators.predict",
+    "PlanProfilesOperator": "stoker.operators.profile",
+    "ProfileWindowsOperator": "stoker.operators.profile",
     "PromoteModelOperator": "stoker.operators.promote",
     "RegisterModelOperator": "stoker.operators.register",
     "Registry": "stoker.registry.registry",
@@ -83,11 +88,15 @@ __all__ = [
     "EvaluateModelOperator",
     "LabelsMaturedSensor",
     "LoopSpec",
+    "MergePredictionsOperator",
     "ModelAliasSensor",
     "MonitorDriftOperator",
     "MonitorPerformanceOperator",
     "NewDataEventTrigger",
     "NewDataSensor",
+    "PlanPredictionsOperator",
+    "PlanProfilesOperator",
+    "ProfileWindowsOperator",
     "PromoteModelOperator",
     "RegisterModelOperator",
     "Registry",

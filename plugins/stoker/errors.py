@@ -10,6 +10,7 @@
     │   ├── SourceNotFound
     │   ├── UnreadableData
     │   ├── SchemaMismatch
+    │   ├── DataTooLarge
     │   └── UnsuitableData
     ├── ModelError              fix the model code      (never retried)
     ├── VerdictError            accept the verdict      (never retried)
@@ -17,7 +18,8 @@
     │   ├── GateFailed
     │   │   └── NotApproved
     │   ├── ApprovalRefused
-    │   └── VersionBlocked
+    │   ├── VersionBlocked
+    │   └── VersionArchived
     ├── ConflictError           look again, then decide (never retried blindly)
     │   ├── AlreadyExists
     │   └── PromotionConflict
@@ -95,6 +97,10 @@ class UnsuitableData(DataError):
     """Readable data that this step cannot work with: one class only, an all-null feature, NaN in the target."""
 
 
+class DataTooLarge(DataError):
+    """The data needs more memory than this process may use. The same data on a larger worker is fine."""
+
+
 class ModelError(StokerError):
     """The estimator cannot be built, fitted, stored or trusted to predict."""
 
@@ -121,6 +127,10 @@ class ApprovalRefused(VerdictError):
 
 class VersionBlocked(VerdictError):
     """The version was rolled back before and stays blocked until a person unblocks it."""
+
+
+class VersionArchived(VerdictError):
+    """Retention gave the version's files up; its record is all that is left."""
 
 
 class ConflictError(StokerError):

@@ -14,7 +14,8 @@ from stoker.operators.drift import MonitorDriftOperator
 from stoker.operators.evaluate import EvaluateModelOperator
 from stoker.operators.fused import FusedTrainingOperator
 from stoker.operators.performance import MonitorPerformanceOperator
-from stoker.operators.predict import BatchPredictOperator
+from stoker.operators.predict import BatchPredictOperator, MergePredictionsOperator, PlanPredictionsOperator
+from stoker.operators.profile import PlanProfilesOperator, ProfileWindowsOperator
 from stoker.operators.promote import PromoteModelOperator
 from stoker.operators.register import RegisterModelOperator
 from stoker.operators.retrain import ClaimRetrainOperator, SettleRetrainOperator
@@ -70,7 +71,10 @@ def training_dag(spec: LoopSpec) -> DAG:
 def scoring_dag(spec: LoopSpec) -> DAG:
     """The DAG ``<name>_score``; see :func:`continuous_training_dags`."""
     with _dag(spec, "score", data_asset(spec.dataset), doc=_SCORE_DOC) as dag:
-        BatchPredictOperator(task_id="predict", outlets=[predictions_asset(spec.name)], **Steps(spec).predict())
+        if spec.parallel == 1:
+            BatchPredictOperator(task_id="predict", outlets=[predictions_asset(spec.name)], **Steps(spec).predict())
+        else:
+            _mapped_predictions(Steps(spec))
     return dag
 
 
@@ -78,7 +82,10 @@ def monitoring_dag(spec: LoopSpec) -> DAG:
     """The DAG ``<name>_monitor``; see :func:`continuous_training_dags`."""
     steps = Steps(spec)
     with _dag(spec, "monitor", predictions_asset(spec.name), doc=_MONITOR_DOC) as dag:
-        drift = MonitorDriftOperator(task_id="drift", **steps.drift())
+        # With nothing new to count the tasks before it are skipped, and it repeats its last answer.
+        drift = MonitorDriftOperator(task_id="drift", trigger_rule="none_failed", **steps.drift())
+        if spec.parallel > 1:
+            _mapped_profiles(steps) >> drift
         performance = MonitorPerformanceOperator(task_id="performance", **steps.performance())
         TriageOperator(task_id="triage", drift=drift.output, performance=performance.output, **steps.triage())
     return dag
@@ -151,6 +158,22 @@ def _training_steps(steps: Steps) -> None:
         evaluation=evaluate.output,
         **{end[0]: end[1].output, **steps.settle()},
     ).as_teardown()
+
+
+def _mapped_predictions(steps: Steps) -> None:
+    plan = PlanPredictionsOperator(task_id="plan", **steps.plan_predictions())
+    predict = BatchPredictOperator.partial(task_id="predict", **steps.predict_share()).expand(dataset=plan.output)
+    MergePredictionsOperator(
+        task_id="merge",
+        predictions=predict.output,
+        outlets=[predictions_asset(steps.spec.name)],
+        **steps.merge_predictions(),
+    )
+
+
+def _mapped_profiles(steps: Steps) -> Any:
+    plan = PlanProfilesOperator(task_id="windows", **steps.plan_profiles())
+    return ProfileWindowsOperator.partial(task_id="profile", **steps.profile()).expand(windows=plan.output)
 
 
 def _dag(

@@ -60,6 +60,11 @@ _CONNECTION_TYPE: dict[str, Any] = {
             "description": "Threads of BLAS and OpenMP that one task may use. Default: 2.",
             "schema": {"type": ["integer", "null"], "minimum": 1},
         },
+        "memory_limit": {
+            "label": "Memory per task",
+            "description": "Memory that one task may use, such as 8GB. Default: what the machine and its control group allow.",
+            "schema": {"type": ["string", "null"]},
+        },
     },
 }
 
@@ -93,4 +98,7 @@ _OPTIONS: dict[str, Any] = {
         None,
     ),
     "max_threads": _option("Threads of BLAS and OpenMP that one task may use.", "integer", "4", "2"),
+    "memory_limit": _option(
+        "Memory that one task may use. Empty means what the machine and its control group allow.", "string", "8GB", None
+    ),
 }

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from typing import Any
 
+from stoker.core.sizes import parse_size
 from stoker.errors import ConfigurationError
 
 _TEXTS = {"aws_conn_id", "expected_bucket_owner"}
@@ -23,6 +25,7 @@ class Settings:
     :param expected_bucket_owner: AWS account id that must own the bucket; sent with every request when given.
     :param trusted_types: types beyond Stoker's own list that a model file may hold, as full dotted names.
     :param max_threads: threads of BLAS and OpenMP that one task may use; at least 1.
+    :param memory_limit: resident bytes that one task may use; ``None`` leaves the limits of the machine and of the control group.
     """
 
     store: str
@@ -30,6 +33,7 @@ class Settings:
     expected_bucket_owner: str | None = None
     trusted_types: tuple[str, ...] = ()
     max_threads: int = 2
+    memory_limit: int | None = None
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any]) -> Settings:
@@ -40,8 +44,10 @@ class Settings:
         """
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(given) - known):
+            near = {name: get_close_matches(name, known, n=1) for name in unknown}
+            meant = [f"{name} (do you mean {match[0]}?)" if match else name for name, match in near.items()]
             raise ConfigurationError(
-                f"Stoker's settings are {', '.join(sorted(known))}; got also {', '.join(unknown)}."
+                f"Stoker's settings are {', '.join(sorted(known))}; got also {', '.join(meant)}. Correct or remove it."
             )
         values = {name: value for name, value in given.items() if value not in (None, "")}
         if not isinstance(values.get("store"), str):
@@ -58,6 +64,8 @@ class Settings:
             values["trusted_types"] = _names(values["trusted_types"])
         if "max_threads" in values:
             values["max_threads"] = _threads(values["max_threads"])
+        if "memory_limit" in values:
+            values["memory_limit"] = parse_size(values["memory_limit"], "memory_limit")
         return cls(**values)
 
 
@@ -69,6 +77,7 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def _threads(value: Any) -> int:
-    if not str(value).isascii() or not str(value).isdigit() or int(value) < 1:
-        raise ConfigurationError(f"max_threads must be a whole number from 1; got {value!r}.")
-    return int(value)
+    text = str(value)
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
+        raise ConfigurationError(f"max_threads must be a whole number from 1; got {ascii(value)[:80]}.")
+    return int(text)

@@ -36,7 +36,10 @@ def ignoring_server() -> Iterator[str]:
         yield endpoint
 
 
-def test_a_healthy_installation_passes_and_leaves_nothing_behind(call: Call, registry: Registry, uri: str) -> None:
+def test_a_healthy_installation_passes_and_leaves_nothing_behind(
+    call: Call, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "filesystem_magic", lambda _: 0xEF53)  # ext4; in a container it may be a layer
     register(registry)
     registry.promote("churn", 1, actor=ACTOR, reason="good")
     before = list(registry.store.keys(""))

@@ -9,10 +9,11 @@ from stoker.cli.failures import exit_code
 
 EXPECTED = {
     1: [errors.DataValidationFailed, errors.GateFailed, errors.NotApproved, errors.ApprovalRefused,
-        errors.VersionBlocked, errors.ModelError,
+        errors.VersionBlocked, errors.VersionArchived, errors.ModelError,
         errors.CorruptArtifact, errors.TamperedRecord, errors.UntrustedArtifact, errors.UnknownFormat],
     2: [errors.UsageError, errors.InvalidName, errors.ConfigurationError, errors.NotFound, errors.SourceNotFound,
-        errors.UnreadableData, errors.SchemaMismatch, errors.UnsuitableData],
+        errors.UnreadableData, errors.SchemaMismatch, errors.UnsuitableData,
+        errors.DataTooLarge],
     3: [errors.AlreadyExists, errors.PromotionConflict],
     4: [errors.StoreUnavailable, errors.StoreNotWritable, errors.CommitStateUnknown],
 }  # fmt: skip

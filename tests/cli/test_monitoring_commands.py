@@ -35,7 +35,7 @@ def judge(store: ObjectStore, window: str, version: int = 1, *, alert: bool = Fa
     digest = put_document(
         store,
         {
-            "kind": "drift", "window": window, "verdict": {"reasons": [reason]},
+            "kind": "drift", "window": window, "verdict": {"outcome": "fail", "reasons": [reason]},
             "columns": [{"column": "wind", "drifted": alert}, {"column": "seats", "drifted": False}], "report": None,
         },
     )  # fmt: skip

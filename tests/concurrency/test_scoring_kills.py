@@ -24,7 +24,7 @@ from stoker.registry.registry import Registry
 from stoker.store.documents import get_document
 from stoker.store.local_files import LocalStore
 from stoker.store.partitions import newest
-from tests.concurrency.disk import Disk
+from tests.faults.disk import Disk
 from tests.support.models import fit, flights, manifest, put
 from tests.support.registrations import ACTOR
 
@@ -140,8 +140,8 @@ def test_whoever_promotes_in_mid_run_changes_nothing_in_it(
     root = folder / "store"
     real, promoted = pq.ParquetFile.iter_batches, []
 
-    def promoting(self: pq.ParquetFile, **given: object) -> Iterator[pa.RecordBatch]:
-        for number, batch in enumerate(real(self, **given)):
+    def promoting(self: pq.ParquetFile, *rows: int, **given: object) -> Iterator[pa.RecordBatch]:
+        for number, batch in enumerate(real(self, *rows, **given)):
             if number == 1:
                 _promote(Registry(LocalStore(root)), 2)
                 promoted.append(number)

@@ -37,6 +37,18 @@ def test_monitoring_scores_what_is_new_and_finds_nothing_to_do(
 
 
 @pytest.mark.usefixtures("trained")
+def test_many_months_are_scored_side_by_side(parsed: Callable[[str], Any], run: Run, store_uri: str) -> None:
+    dag = parsed("flights_scoring").flights_scoring()
+    done = run(dag, max_tasks=2)
+    mapped = {ti.map_index: ti.rendered_map_index for ti in done.get_task_instances() if ti.task_id == "predict"}
+    assert mapped == {0: "2013-01", 1: "2013-02"}
+    summary = returned(done, "merge")["summary"]
+    assert (summary["partitions"], summary["partitions_scored"]) == (["2013-01", "2013-02"], 2)
+    assert [name for name, _ in partitions(open_store(store_uri), MODEL, "predictions")] == ["2013-01", "2013-02"]
+    assert states(run(dag)) == dict.fromkeys(("plan", "predict", "merge"), "skipped")
+
+
+@pytest.mark.usefixtures("trained")
 def test_a_rollback_by_hand_goes_back_and_blocks(parsed: Callable[[str], Any], run: Run, store_uri: str) -> None:
     done = run(parsed("flights_rollback").flights_rollback(), reason="a test")
     assert states(done) == {"rollback": "success"}

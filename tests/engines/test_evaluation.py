@@ -301,7 +301,9 @@ def test_a_metric_that_the_task_does_not_have_is_refused(store, challenger, poli
 
 
 def test_rows_that_failed_validation_are_not_judged_on(store, challenger):
-    digest = put_document(store, {"kind": "validation", "ok": None, "verdict": {"reasons": ["Bad."]}})
+    digest = put_document(
+        store, {"kind": "validation", "ok": None, "verdict": {"outcome": "fail", "reasons": ["Bad."]}}
+    )
     with pytest.raises(DataValidationFailed, match="Bad"):
         evaluate(store, model=challenger, policy=QUICK, dataset=Reference("validation", "", digest, "fail"))
 

@@ -10,8 +10,9 @@ from tests.support.models import boosting, boosting_regressor, fit, flights, man
 from stoker.core import wire
 from stoker.engines.frames import read_frame, read_table, store_table
 from stoker.engines.persistence import load_model
-from stoker.engines.scoring import score, unscored
+from stoker.engines.scoring import score
 from stoker.errors import CorruptArtifact, SchemaMismatch, StoreUnavailable, UnsuitableData, UsageError
+from stoker.loop.cohorts import unscored
 from stoker.store import layout, partitions
 from stoker.store.documents import get_bytes, get_document
 from stoker.store.memory import MemoryStore
@@ -173,7 +174,7 @@ def test_a_store_that_fails_while_a_shadow_is_read_is_a_failure_to_retry(store, 
                 raise StoreUnavailable("The store must answer; it did not. Try again later.")
             return store.read(key)
 
-        read_to_file, keys, exists = store.read_to_file, store.keys, store.exists
+        read_to_file, keys, exists, stat = store.read_to_file, store.keys, store.exists, store.stat
 
     march = put(store, MARCH, "2013-03")
     with pytest.raises(StoreUnavailable):

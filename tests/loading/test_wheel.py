@@ -64,7 +64,7 @@ def test_airflow_finds_connection_type_settings_and_links(report: Report, instal
     assert found["version"] == __version__
     assert found["hook"] == ["stoker.hooks.registry.StokerHook", "Stoker"]
     fields = {field for field in found["fields"] if field.startswith("extra__stoker__")}
-    names = {"store", "aws_conn_id", "expected_bucket_owner", "trusted_types", "max_threads"}
+    names = {"store", "aws_conn_id", "expected_bucket_owner", "trusted_types", "max_threads", "memory_limit"}
     assert fields == {f"extra__stoker__{name}" for name in names}
     assert "password" in found["hidden"]
     assert (found["max_threads"], found["overridden"]) == ("2", "mine")

@@ -23,6 +23,7 @@ SPEC = LoopSpec(
     source="s3://bucket/landing/",
     partition=r"churn-(\d{4}-\d{2})\.csv",
     id_columns=["customer"],
+    expectations="include/churn.json",
 )
 
 
@@ -51,6 +52,8 @@ def test_a_spec_does_not_change():
         ({"approval_hours": 0}, "approval_hours must be above 0"),
         ({"approval_hours": 1e12}, "at most 8784"),
         ({"approval_hours": float("nan")}, "approval_hours must be above 0"),
+        ({"parallel": 0}, "parallel must be a whole number between 1 and 50"),
+        ({"parallel": 2.5}, "parallel must be a whole number between 1 and 50"),
         ({"partition": "(unclosed"}, "must be a regular expression"),
         ({"partition": r"churn-\d+"}, "must have one group"),
         ({"partition": r"(\d+)-(\d+)"}, "has 2"),

@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 import stoker
+from stoker.core import memory
 from stoker.core.records import Reference
 from stoker.errors import DataValidationFailed, StoreUnavailable
 from stoker.operators._base import StokerOperator, actor_of, task_key
@@ -25,6 +26,10 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "PromoteModelOperator": {"name": "m", "version": 1},
     "RollbackModelOperator": {"name": "m", "reason": "worse"},
     "BatchPredictOperator": {"model": "m@champion", "dataset": "d", "id_columns": ["id"]},
+    "PlanPredictionsOperator": {"model": "m@champion", "dataset": "d"},
+    "MergePredictionsOperator": {"predictions": []},
+    "PlanProfilesOperator": {"name": "m", "current": "d"},
+    "ProfileWindowsOperator": {"name": "m", "windows": {}},
     "MonitorDriftOperator": {"name": "m", "current": "d", "policy": "/nowhere/x.yaml"},
     "MonitorPerformanceOperator": {"name": "m", "labels": "d", "id_columns": ["id"], "policy": "/nowhere/x.yaml"},
     "TriageOperator": {"name": "m", "policy": "/nowhere/x.yaml"},
@@ -125,3 +130,15 @@ def test_the_actor_is_who_triggered_the_run() -> None:
     assert actor_of(by_hand).user == "ada"  # type: ignore[arg-type]
     assert actor_of(by_schedule).user == "airflow"  # type: ignore[arg-type]
     assert task_key(by_hand) == actor_of(by_hand).origin == "d/r/t/-1"  # type: ignore[arg-type]
+
+
+def test_a_step_works_within_the_memory_limit_of_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hungry(StokerOperator):
+        def step(self, context: Any) -> Reference:
+            memory.require(10**6, "This step")
+            raise AssertionError("it went on")
+
+    monkeypatch.setenv("AIRFLOW__STOKER__MEMORY_LIMIT", "1kB")
+    with pytest.raises(AirflowFailException, match="DataTooLarge: This step needs about 1 MB"):
+        Hungry(task_id="hungry", store="memory://hungry").execute({})
+    assert memory.room() is None or "memory_limit" not in memory.room().limit

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -243,6 +243,70 @@ def test_a_long_lived_reader_goes_on_from_a_newer_checkpoint() -> None:
         grow(registry, 7, start=start)
         assert reader.resolve(MODEL).number == start + 6
     assert len(reader._log.head(MODEL).tail) <= 5 * derived.EVERY
+
+
+class Counting(MemoryStore):
+    """Notes which records of a model are read, and what is listed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_keys: list[str] = []
+        self.listed: list[str] = []
+
+    def read(self, key: str) -> bytes:
+        self.read_keys.append(key)
+        return super().read(key)
+
+    def keys(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        self.listed.append(prefix)
+        return super().keys(prefix, after=after)
+
+
+def test_a_writer_that_outgrows_its_tail_neither_lists_the_checkpoints_nor_reads_its_entries_again() -> None:
+    store = Counting()
+    registry, other = Registry(store), Registry(store)
+    grow(registry, 1)
+    other.state(MODEL)
+    for turn in range(80):
+        promote(registry, register(registry, 2 + turn).number)
+        if turn % 7 == 0:
+            store.listed.clear()
+            store.read_keys.clear()
+            other.state(MODEL)
+            assert store.listed == []
+            assert len([key for key in store.read_keys if "/log/" in key]) <= 2 * 7 + 2
+    assert 0 < len(other._log.head(MODEL).tail) <= 5 * derived.EVERY
+
+
+def test_a_long_lived_reader_passes_over_checkpoints_that_are_lost_or_damaged() -> None:
+    store = MemoryStore()
+    registry = Registry(store)
+    grow(registry, 1)
+    reader = Registry(store)
+    reader.state(MODEL)
+    grow(registry, 39, start=2)
+    reader.state(MODEL)
+    for seq, planted in ((80, None), (64, b"{}")):
+        store.delete_swept(layout.checkpoint(MODEL, seq))
+        if planted:
+            store.create(layout.checkpoint(MODEL, seq), planted)
+    assert reader._log.head(MODEL).base == 48
+    assert reader.resolve(MODEL).number == 40
+
+
+def test_a_long_lived_writer_is_stopped_by_a_checkpoint_that_contradicts_the_log() -> None:
+    store = MemoryStore()
+    registry = Registry(store)
+    grow(registry, 1)
+    writer = Registry(store)
+    writer.state(MODEL)
+    grow(registry, 40, start=2)
+    writer.state(MODEL)
+    data = store.read(entry_key(MODEL, 80))
+    store.delete_swept(entry_key(MODEL, 80))
+    store.create(entry_key(MODEL, 80), data.replace(b"better", b"bettor"))
+    with pytest.raises(TamperedRecord, match="audit the log"):
+        promote(writer, 1)
 
 
 def test_an_index_object_that_another_hand_planted_is_not_believed(caplog: pytest.LogCaptureFixture) -> None:

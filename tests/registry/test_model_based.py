@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from stoker.core.records import Actor
-from stoker.errors import GateFailed, NotApproved, NotFound, PromotionConflict, StokerError, VersionBlocked
+from stoker.errors import (
+    GateFailed,
+    NotApproved,
+    NotFound,
+    PromotionConflict,
+    StokerError,
+    StoreUnavailable,
+    VersionBlocked,
+)
 from stoker.registry.audit import verify
 from stoker.registry.registry import ANY, Registry
+from stoker.store.base import ObjectStore
+from stoker.store.local_files import LocalStore
 from stoker.store.memory import MemoryStore
 from tests.registry.cases import ALICE, MODEL, SteppedClock, promote, register, rollback
+from tests.support.faulty_store import Fault, FaultyStore, Killed
 
 VERSIONS = st.integers(1, 6)
 ALIASES = st.sampled_from(["champion", "shadow"])
@@ -24,10 +38,24 @@ END = datetime(2126, 1, 1, tzinfo=UTC)
 EXPECTED = st.sampled_from([ANY, None, 1, 2, 3])
 
 
+class Perilous(FaultyStore):
+    """Has the next write of a log entry fail in the way that ``next`` says; the writes before it, and all others, pass."""
+
+    def __init__(self, inner: ObjectStore) -> None:
+        super().__init__(inner, {})
+        self.next: Fault | None = None
+
+    def create(self, key: str, data: bytes) -> None:
+        if self.next is None or "/log/" not in key:
+            return self.inner.create(key, data)
+        fault, self.next = self.next, None
+        return FaultyStore(self.inner, {1: fault}).create(key, data)
+
+
 class RegistryMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.store = MemoryStore()
+        self.store = Perilous(self.open_store())
         self.clock = SteppedClock()
         self.registry = Registry(self.store, clock=self.clock)
         self.trained: list[int] = []  # the training of each version
@@ -36,6 +64,9 @@ class RegistryMachine(RuleBasedStateMachine):
         self.blocked: set[int] = set()
         self.reviews: dict[int, str] = {}
         self.time = self.clock.now
+
+    def open_store(self) -> ObjectStore:
+        return MemoryStore()
 
     def now(self) -> datetime:
         self.time = max(self.time, self.clock.now)
@@ -137,9 +168,24 @@ class RegistryMachine(RuleBasedStateMachine):
         with suppress(StokerError):  # nothing to decide, or the same decision again
             decide(MODEL, version, **given)
 
-    @rule(seconds=st.sampled_from([-86_400, 0, 1, 60]))
+    @rule(seconds=st.sampled_from([-86_400, 0, 1, 60, 86_400]))
     def the_clock_jumps(self, seconds: int) -> None:
         self.clock.step(seconds)
+
+    @rule(fault=st.sampled_from([Fault.AFTER, Fault.LOST]))
+    def the_next_entrys_reply_gets_lost(self, fault: Fault) -> None:
+        """The same bytes again settle it, so the caller must not notice."""
+        self.store.next = fault
+
+    @precondition(lambda self: self.pointed("shadow") != 1 and self.trained and 1 not in self.blocked)
+    @rule(fault=st.sampled_from([Fault.KILL_BEFORE, Fault.KILL_AFTER, Fault.BEFORE]))
+    def a_promotion_is_cut_short(self, fault: Fault) -> None:
+        self.store.next = fault
+        with pytest.raises(StoreUnavailable if fault is Fault.BEFORE else Killed):
+            promote(self.registry, 1, alias="shadow", require_verdict=False)
+        if fault is Fault.KILL_AFTER:
+            self.moves["shadow"].append((self.now(), 1))
+        self.the_process_starts_again()
 
     @rule()
     def the_process_starts_again(self) -> None:
@@ -156,6 +202,7 @@ class RegistryMachine(RuleBasedStateMachine):
         assert [state.pointed(alias) for alias in self.moves] == [self.pointed(alias) for alias in self.moves]
 
     def teardown(self) -> None:
+        self.store.next = None
         if not self.trained:
             return
         assert verify(self.store, MODEL).clean
@@ -167,5 +214,15 @@ class RegistryMachine(RuleBasedStateMachine):
                 assert found.number == [version for time, version in moves if time <= moment][-1]
 
 
+class LocalRegistryMachine(RegistryMachine):
+    def open_store(self) -> ObjectStore:
+        self.folder = tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+        return LocalStore(Path(self.folder.name))
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.folder.cleanup()
+
+
 TestRegistryMachine = RegistryMachine.TestCase
-TestRegistryMachine.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestRegistryMachine.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from stoker.core import wire
-from stoker.errors import CorruptArtifact, NotFound, TamperedRecord, UnknownFormat, UsageError
+from stoker.core.memory import limited
+from stoker.errors import CorruptArtifact, DataTooLarge, NotFound, TamperedRecord, UnknownFormat, UsageError
 from stoker.store import documents, layout
+from stoker.store.base import MAX_READ_BYTES
 from stoker.store.memory import MemoryStore
 
 
@@ -93,3 +95,56 @@ def test_bytes_that_are_no_document_are_refused(data: bytes, error: type[Excepti
     digest = documents.put_bytes(store, data).sha256
     with pytest.raises(error):
         documents.get_document(store, digest)
+
+
+class _UnreadStore(MemoryStore):
+    """Fails a test that reads what must not be read."""
+
+    def read(self, key: str) -> bytes:
+        raise AssertionError(f"{key} was read")
+
+    def read_to_file(self, key: str, path: Path) -> None:
+        raise AssertionError(f"{key} was fetched")
+
+
+def test_a_file_larger_than_a_record_comes_back_too() -> None:
+    store = MemoryStore()
+    data = b"x" * (MAX_READ_BYTES + 1)
+    assert documents.get_bytes(store, documents.put_bytes(store, data).sha256) == data
+
+
+def test_a_large_file_of_another_digest_is_refused() -> None:
+    store = MemoryStore()
+    stored = documents.put_bytes(store, b"x" * (MAX_READ_BYTES + 1))
+    _plant(store, stored.sha256, b"y" * (MAX_READ_BYTES + 1))
+    with pytest.raises(CorruptArtifact):
+        documents.get_bytes(store, stored.sha256)
+
+
+def test_a_file_for_which_there_is_no_room_is_not_fetched() -> None:
+    store = _UnreadStore()
+    stored = documents.put_bytes(store, b"x" * (MAX_READ_BYTES + 1))
+    with limited(1), pytest.raises(DataTooLarge, match=r"The model file needs about 8\.39 MB"):
+        documents.get_bytes(store, stored.sha256, "The model file")
+
+
+def test_a_file_beyond_the_limit_of_its_reader_is_not_fetched() -> None:
+    store = _UnreadStore()
+    stored = documents.put_bytes(store, b"12345")
+    with pytest.raises(TamperedRecord, match="The report must be at most 4 bytes; it has 5"):
+        documents.get_bytes(store, stored.sha256, "The report", limit=4)
+
+
+def test_a_blob_too_large_for_a_document_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    stored = documents.put_bytes(store, b"{" * (MAX_READ_BYTES + 1))
+    monkeypatch.setattr(wire, "sha256", lambda _: pytest.fail("its bytes were looked at"))
+    with pytest.raises(TamperedRecord, match="none of it was read"):
+        documents.get_document(store, stored.sha256)
+
+
+def test_a_document_that_no_reader_would_take_is_not_stored() -> None:
+    store = MemoryStore()
+    with pytest.raises(UsageError, match="A document must be at most 8388608 bytes"):
+        documents.put_document(store, {"kind": "note", "text": "x" * MAX_READ_BYTES})
+    assert list(store.keys("")) == []

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stoker.errors import CorruptArtifact, InvalidName
+from stoker.errors import CorruptArtifact, InvalidName, TamperedRecord
 from stoker.store import layout
 from stoker.store.keys import check_key
 
@@ -41,7 +41,7 @@ def test_checkpoints_sort_newest_first(left: int, right: int) -> None:
 
 @pytest.mark.parametrize("key", ["log/x.json", "log/", "log/1.txt"])
 def test_a_key_without_a_number_has_none(key: str) -> None:
-    with pytest.raises(ValueError, match="invalid literal"):
+    with pytest.raises(TamperedRecord, match=key):
         layout.number_of(key)
 
 

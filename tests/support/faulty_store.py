@@ -20,7 +20,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from stoker.errors import CommitStateUnknown, StoreUnavailable
-from stoker.store.base import ObjectStore
+from stoker.store.base import ObjectStore, Stat
 
 
 class Killed(BaseException):
@@ -75,6 +75,9 @@ class FaultyStore:
     def exists(self, key: str) -> bool:
         return self.inner.exists(key)
 
+    def stat(self, key: str) -> Stat:
+        return self.inner.stat(key)
+
     def folders(self, prefix: str) -> Iterator[str]:
         return self.inner.folders(prefix)
 
@@ -83,6 +86,9 @@ class FaultyStore:
 
     def delete_swept(self, key: str) -> None:
         self._write(key, lambda: self.inner.delete_swept(key))
+
+    def sweep_temporary(self) -> int:
+        return self.inner.sweep_temporary()
 
     def _write(self, key: str, apply: Callable[[], None]) -> None:
         number = next(self._numbers)

@@ -3,7 +3,8 @@
 moto looks a key up and then writes it, so two requests at once can both find it absent. One lock around every request takes that away, and
 makes it a server that honours ``If-None-Match``.
 
-With ``--ignore-conditions`` it is the opposite: a server that never sees the header, as some have it, for tests that must notice.
+With ``--ignore-conditions`` it is the opposite: a server that never sees the header, as some have it, for tests that must notice. With
+``--racy`` it is moto as it comes, with threads that change as often as they can.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ BUCKET = "stoker-tests"
 
 
 @contextmanager
-def s3_server(*, ignore_conditions: bool = False) -> Iterator[str]:
+def s3_server(*, ignore_conditions: bool = False, racy: bool = False) -> Iterator[str]:
     """Run the server, with an empty bucket :data:`BUCKET`, and give its address."""
-    command = [sys.executable, "-m", "tests.support.s3_server", *(["--ignore-conditions"] if ignore_conditions else [])]
+    options = [*(["--ignore-conditions"] if ignore_conditions else []), *(["--racy"] if racy else [])]
+    command = [sys.executable, "-m", "tests.support.s3_server", *options]
     root = Path(__file__).parents[2]
     server = subprocess.Popen(
         command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -78,11 +80,14 @@ def _unconditional(app: _App) -> _App:
     return dispatch
 
 
-def _serve(ignore_conditions: bool) -> None:
+def _serve(*, ignore_conditions: bool, racy: bool) -> None:
     from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
-    app = _atomic(DomainDispatcherApplication(create_backend_app))
+    moto = DomainDispatcherApplication(create_backend_app)
+    if racy:
+        sys.setswitchinterval(1e-6)
+    app = moto if racy else _atomic(moto)
     app = _unconditional(app) if ignore_conditions else app
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -98,4 +103,5 @@ def _end_with_parent() -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ignore-conditions", action="store_true")
-    _serve(parser.parse_args().ignore_conditions)
+    parser.add_argument("--racy", action="store_true")
+    _serve(**vars(parser.parse_args()))

@@ -23,6 +23,7 @@ _COMMANDS = {
     "report": "Write the report of a document as one HTML file",
     "card": "Write the model card of a version as one HTML file",
     "audit": "Read and check the commit log",
+    "retention": "Give up what nothing needs any more",
     "doctor": "Check this installation",
 }
 
@@ -49,9 +50,8 @@ def get_cli_commands() -> list[GroupCommand]:
 
 def run(parsed: Namespace) -> None:
     """Hand the command line to ``stoker``, which exits."""
-    from airflow.cli.utils import redirect_stdout_log_handlers_to_stderr
-
     from stoker.cli.app import app
+    from stoker.compat import keep_logs_off_stdout
 
-    redirect_stdout_log_handlers_to_stderr()  # --json owns stdout
+    keep_logs_off_stdout()
     app.main([parsed.subcommand, *parsed.arguments], prog_name="airflow stoker")

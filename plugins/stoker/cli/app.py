@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from stoker import __version__
-from stoker.cli import approvals, loop, monitoring, records, reports
+from stoker.cli import approvals, loop, monitoring, records, reports, retention
 from stoker.cli.failures import EXIT_CODES, INTERRUPTED, NEGATIVE, show_failure, show_usage
 from stoker.cli.invocation import Invocation
 from stoker.cli.output import plain, show_facts, show_json, show_table, utc
@@ -149,7 +149,7 @@ def list_versions(invocation: Invocation, model: str, limit: int) -> None:
             (
                 row["version"],
                 ", ".join(row["aliases"]) or None,
-                f"{row['verdict']}, blocked" if row["blocked"] else row["verdict"],
+                ", ".join([row["verdict"], *(fact for fact in ("blocked", "archived") if row[fact])]),
                 records.shown_time(row["time"]),
                 row["actor"]["user"],
             )
@@ -176,6 +176,7 @@ def show_version(invocation: Invocation, model: str, which: str) -> None:
     facts = [
         ("Aliases", ", ".join(version.aliases) or None),
         ("Blocked", "yes" if version.blocked else "no"),
+        ("Files", "given up by retention" if version.archived else "kept"),
         ("Approval", approvals.shown(review)),
         ("Verdict", record["verdict"]),
         *(("because", reason) for reason in record["reasons"]),
@@ -356,6 +357,9 @@ def doctor(context: click.Context, invocation: Invocation) -> None:
 for _command in (*approvals.COMMANDS, *loop.COMMANDS, *monitoring.COMMANDS, *reports.COMMANDS):
     _shared(_command)
     app.add_command(_command)
+for _command in retention.retention.commands.values():
+    _shared(_command)
+app.add_command(retention.retention)
 
 
 def main() -> None:

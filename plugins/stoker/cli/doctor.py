@@ -6,53 +6,53 @@ import ctypes
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from importlib import metadata
-from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from stoker.cli.doctor_airflow import examine_airflow
+from stoker.cli.doctor_machine import examine_clock, examine_machine
+from stoker.cli.examination import Check, checked
 from stoker.cli.invocation import Invocation
 from stoker.core.wire import FORMAT
 from stoker.errors import StokerError, UnknownFormat
 from stoker.registry.registry import Registry
+from stoker.registry.state import CHAMPION
 from stoker.store import layout
 from stoker.store.local_files import LocalStore
 from stoker.store.probe import probe_conditional_writes
 
 _DISTRIBUTION = "airflow-provider-stoker"
-_NFS_MAGIC = 0x6969
+_NFS = 0x6969
+_FLEETING = {
+    0x01021994: "in memory (tmpfs), and ends with the machine",
+    0x858458F6: "in memory (ramfs), and ends with the machine",
+    0x794C7630: "in a layer of a container (overlay), and ends with the container",
+}
 _RECENT_ENTRIES = 100
-
-
-@dataclass(frozen=True)
-class Check:
-    """The answer to one question.
-
-    :param check: what was looked at.
-    :param result: ``ok``, ``warn`` or ``fail``.
-    :param finding: what was found, and what to do about it.
-    """
-
-    check: str
-    result: Literal["ok", "warn", "fail"]
-    finding: str
 
 
 def examine(invocation: Invocation) -> list[Check]:
     """Carry out all checks. Nothing is raised for what they find; where no store opens, its checks are left out."""
-    checks = [*_software(), _check("settings", lambda: _settings(invocation))]
+    checks = [*_software(), checked("settings", lambda: _settings(invocation))]
     if checks[-1].result != "fail":
         checks += [
-            _check("store answers", lambda: _answers(invocation)),
-            _check("store keeps what is there", lambda: _conditional_writes(invocation)),
+            checked("store answers", lambda: _answers(invocation)),
+            checked("store keeps what is there", lambda: _conditional_writes(invocation)),
             *_filesystem(invocation),
             *_records(invocation),
         ]
+        checks += [examine_clock(invocation.store)] if _passed(checks, "store keeps what is there") else []
+        checks += examine_airflow(invocation.hook, invocation.store) if invocation.hook is not None else []
+        checks += examine_machine(invocation.hook.settings.memory_limit if invocation.hook is not None else None)
     return checks
+
+
+def _passed(checks: Sequence[Check], name: str) -> bool:
+    return any(check.check == name and check.result == "ok" for check in checks)
 
 
 def filesystem_magic(path: str) -> int | None:
@@ -63,13 +63,6 @@ def filesystem_magic(path: str) -> int | None:
     answer = ctypes.create_string_buffer(256)
     failed = ctypes.CDLL(None).statfs(os.fsencode(path), answer)
     return None if failed else ctypes.c_long.from_buffer(answer).value
-
-
-def _check(name: str, look: Callable[[], str]) -> Check:
-    try:
-        return Check(name, "ok", look())
-    except StokerError as error:
-        return Check(name, "fail", error.message)
 
 
 def _software() -> Iterator[Check]:
@@ -117,11 +110,16 @@ def _filesystem(invocation: Invocation) -> Iterator[Check]:
     if not isinstance(invocation.store, LocalStore):
         return
     folder = unquote(urlsplit(invocation.store.uri).path)
-    if filesystem_magic(folder) == _NFS_MAGIC:
+    kind = filesystem_magic(folder)
+    if kind == _NFS:
         advice = "The folder lies on NFS, whose caches may show old keys to other machines. Share a store through S3 instead."
         yield Check("file system", "warn", advice)
+    elif kind in _FLEETING:
+        yield Check(
+            "file system", "warn", f"The folder lies {_FLEETING[kind]}. Put it on a disk or a volume that stays."
+        )
     else:
-        yield Check("file system", "ok", "The folder is not on NFS.")
+        yield Check("file system", "ok", "The folder is on a disk of this machine.")
 
 
 def _records(invocation: Invocation) -> Iterator[Check]:
@@ -139,6 +137,33 @@ def _records(invocation: Invocation) -> Iterator[Check]:
     healthy = f"{len(names)} models; aliases and the newest entries read. For all records: stoker audit verify."
     advice = " ".join([*damaged, "Run: stoker audit verify."])
     yield Check("models", "fail" if damaged else "ok", advice if damaged else healthy)
+    yield _champion_files(invocation, names)
+
+
+def _champion_files(invocation: Invocation, names: Sequence[str]) -> Check:
+    """Whether all files of the versions in production are there, as large as they were; nothing is read."""
+    missing = [lack for name in names for lack in _missing_files(invocation, name)]
+    if missing:
+        advice = f"{'; '.join(missing[:5])}. Restore them from a backup, or roll back: stoker rollback."
+        return Check("files in production", "fail", advice)
+    return Check("files in production", "ok", "All files of champions are there.")
+
+
+def _missing_files(invocation: Invocation, name: str) -> Iterator[str]:
+    try:
+        if CHAMPION not in invocation.registry.aliases(name):
+            return
+        version = invocation.registry.resolve(name, CHAMPION)
+    except StokerError:
+        return  # the models' check has said so
+    for file, stored in version.files.items():
+        try:
+            size = invocation.store.stat(layout.blob(stored.sha256)).size
+        except StokerError as error:
+            yield f"{file} of {name} v{version.number}: {error.message}"
+            continue
+        if size != stored.size:
+            yield f"{file} of {name} v{version.number} has {size} bytes, and must have {stored.size}"
 
 
 def _damage(registry: Registry, name: str) -> StokerError | None:

@@ -76,6 +76,11 @@ class Invocation:
         return self._hook.settings.trusted_types if self._hook is not None else ()
 
     @property
+    def hook(self) -> StokerHook | None:
+        """Airflow's side of it; ``None`` where the store was named without Airflow."""
+        return self._hook
+
+    @property
     def _direct_uri(self) -> str | None:
         """The address when Airflow need not be asked. A connection that is named is always asked."""
         return None if self.conn_id else self.store_uri or os.environ.get(STORE_VARIABLE)

@@ -38,6 +38,7 @@ def version_record(version: Version) -> dict[str, Any]:
         "version": version.number,
         "aliases": list(version.aliases),
         "blocked": version.blocked,
+        "archived": version.archived,
         "verdict": verdict.outcome.value if verdict else Outcome.NOT_CONFIGURED.value,
         "reasons": list(verdict.reasons) if verdict else ["It was not evaluated."],
         "time": to_text(version.time),

@@ -5,6 +5,7 @@ The files that people write are read by :mod:`stoker.loop.policy_file`; here is 
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -64,7 +65,7 @@ class GatePolicy:
     max_overlap: float = 0.0
 
     def __post_init__(self) -> None:
-        _within("margin", self.margin, 0.0, float("inf"))
+        _within("margin", self.margin, 0.0, sys.float_info.max)  # with an infinite one every model would do
         _within("alpha", self.alpha, 0.0001, 0.5)
         _within("n_boot", self.n_boot, 100, 1_000_000)
         _within("min_rows", self.min_rows, 2, float("inf"))

@@ -5,13 +5,14 @@ The state is folded from the records of the broker's journal; nothing here reads
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from stoker.core.clock import from_text, to_text
 from stoker.core.records import Actor
+from stoker.core.shapes import COUNT, FLAG, LIST, MOMENT, OBJECT, TEXT, Maybe, Shape, conform
 
 SOURCES = (
     "first", "new_data", "schedule", "drift", "performance", "staleness", "alert", "hand", "webhook", "queue",
@@ -54,7 +55,9 @@ class Request:
     def from_record(cls, record: dict[str, Any]) -> Request:
         """The inverse of :meth:`to_record`; other fields of the record are left alone."""
         own = {name: record[name] for name in ("id", "source", "reason", "dedupe_key", "evidence")}
-        return cls(**own, time=from_text(record["time"]), actor=Actor(**record["actor"]))
+        return cls(
+            **own, time=from_text(record["time"]), actor=Actor(record["actor"]["user"], record["actor"]["origin"])
+        )
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,45 @@ _CHANGES: dict[str, Callable[[State, dict[str, Any], datetime], State]] = {
 }
 
 
+_REQUEST: Mapping[str, Shape] = {
+    "id": TEXT,
+    "source": TEXT,
+    "reason": TEXT,
+    "dedupe_key": TEXT,
+    "evidence": OBJECT,
+    "actor": {"user": TEXT, "origin": TEXT},
+    "time": MOMENT,
+}
+
+_STATE: Mapping[str, Shape] = {
+    "requests": [_REQUEST],
+    "lease": Maybe({"holder": TEXT, "since": MOMENT, "until": MOMENT, "ids": [TEXT]}),
+    "served": [LIST],
+    "starts": [MOMENT],
+    "last_result": Maybe(MOMENT),
+    "ineffective": COUNT,
+    "last_ineffective": Maybe(MOMENT),
+    "refused": Maybe(LIST),
+    "last_holder": Maybe(TEXT),
+}
+
+SHAPES: Mapping[str, Mapping[str, Shape]] = {
+    "request": _REQUEST,
+    "wake_up": {
+        "granted": FLAG,
+        "condition": TEXT,
+        "reason": TEXT,
+        "holder": TEXT,
+        "until": Maybe(MOMENT),
+        "requests": [TEXT],
+    },
+    "renewal": {"holder": TEXT, "until": MOMENT},
+    "settlement": {"holder": TEXT, "outcome": TEXT, "covers": [TEXT]},
+    "triage": {"dedupe_key": TEXT},
+}
+"""What the records must look like that :func:`fold` reads."""
+
+
 def dump(state: State) -> dict[str, Any]:
     """The state as JSON."""
     lease, refused = state.lease, state.refused
@@ -201,7 +243,9 @@ def dump(state: State) -> dict[str, Any]:
         "requests": [request.to_record() for request in state.requests],
         "lease": lease
         and {**vars(lease), "since": to_text(lease.since), "until": to_text(lease.until), "ids": list(lease.ids)},
-        "served": list(state.served.items()),  # a list, since JSON with sorted keys would lose their order
+        "served": [
+            list(pair) for pair in state.served.items()
+        ],  # a list, since JSON with sorted keys would lose their order
         "starts": [to_text(start) for start in state.starts],
         "last_result": state.last_result and to_text(state.last_result),
         "ineffective": state.ineffective,
@@ -212,7 +256,11 @@ def dump(state: State) -> dict[str, Any]:
 
 
 def load(record: dict[str, Any]) -> State:
-    """The inverse of :func:`dump`."""
+    """The inverse of :func:`dump`.
+
+    :raises TamperedRecord: when it is not of that form.
+    """
+    conform(record, _STATE, "The state of a broker")
     lease, refused = record["lease"], record["refused"]
     return State(
         requests=tuple(Request.from_record(request) for request in record["requests"]),

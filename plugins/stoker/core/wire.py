@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any, NoReturn
 
 from stoker.errors import TamperedRecord, UnknownFormat
@@ -41,13 +42,13 @@ def digest(value: Any) -> str:
 
 
 def strict_json(data: bytes) -> Any:
-    """Read JSON that means the same to every reader.
+    """Read JSON that means the same to every reader: UTF-8 without a byte order mark, which json would take, and UTF-16 too.
 
-    :raises ValueError: when it is broken, too deep, or holds NaN or a key twice.
+    :raises ValueError: when it is broken, too deep, or holds a key twice or a number that is not finite.
     """
     try:
-        value = json.loads(data, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
-        _check_depth(value, MAX_DEPTH)
+        value = json.loads(data.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+        _check_values(value, MAX_DEPTH)
     except RecursionError as error:
         raise ValueError(f"it is nested deeper than {MAX_DEPTH}") from error
     return value
@@ -65,9 +66,8 @@ def parse(data: bytes, what: str) -> dict[str, Any]:
     if len(data) > MAX_RECORD_BYTES:
         raise TamperedRecord(f"{what} must be at most {MAX_RECORD_BYTES} bytes; it has {len(data)}.", record=what)
     try:
-        data.decode()  # json itself lets half a character pass, which no answer could carry; so does an escape
         value = strict_json(data)
-        if b"\\u" in data:
+        if b"\\u" in data:  # an escape lets half a character pass, which no answer could carry
             canonical(value)
     except ValueError as error:
         raise TamperedRecord(f"{what} must be one JSON object as Stoker writes it; {error}.", record=what) from error
@@ -104,9 +104,11 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} stands in it")
 
 
-def _check_depth(value: Any, left: int) -> None:
+def _check_values(value: Any, left: int) -> None:
     if left == 0:
         raise ValueError(f"it is nested deeper than {MAX_DEPTH}")
+    if isinstance(value, float) and not math.isfinite(value):  # 1e999 is good JSON, and infinite to Python
+        raise ValueError("a number stands in it that is too large")
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for child in children:
-        _check_depth(child, left - 1)
+        _check_values(child, left - 1)

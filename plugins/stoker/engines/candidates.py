@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from stoker.core import wire
+from stoker.core.record_shapes import parse_pointer
 from stoker.core.records import Reference
 from stoker.errors import AlreadyExists, StoreUnavailable
 from stoker.store import layout
 from stoker.store.base import ObjectStore
 from stoker.store.documents import get_document, get_file
+from stoker.store.files import scratch
 
 _MAX_TRIES = 20
 
@@ -22,7 +22,7 @@ def newest(store: ObjectStore, fingerprint: str) -> tuple[str, dict[str, Any]] |
     keys = list(store.keys(layout.training(fingerprint)))
     if not keys:
         return None
-    digest = wire.parse(store.read(keys[-1]), f"The training pointer {keys[-1]}")["candidate"]
+    digest = _pointer(store, keys[-1])["candidate"]
     if not store.exists(layout.blob(digest)):
         return None
     document = get_document(store, digest, "candidate")
@@ -72,8 +72,8 @@ def origin_of(store: ObjectStore, fingerprint: str, digest: str, *, tries: int =
     """
     keys = list(store.keys(layout.training(fingerprint)))
     for key in reversed(keys[-tries:]):
-        pointer = wire.parse(store.read(key), f"The training pointer {key}")
-        if pointer.get("candidate") == digest:
+        pointer = _pointer(store, key)
+        if pointer["candidate"] == digest:
             origin: str | None = pointer.get("origin")
             return origin
     return None
@@ -87,8 +87,8 @@ def verify_files(store: ObjectStore, document: Mapping[str, Any]) -> None:
     :raises NotFound: when it is gone.
     """
     for name, file in document["files"].items():
-        with tempfile.TemporaryDirectory(prefix="stoker-") as folder:
-            get_file(store, file["sha256"], Path(folder, "file"), f"The model file {name}")
+        with scratch() as folder:
+            get_file(store, file["sha256"], folder / "file", f"The model file {name}")
 
 
 def refer(store: ObjectStore, digest: str, document: Mapping[str, Any], *, cached: bool) -> Reference:
@@ -114,3 +114,7 @@ def refer(store: ObjectStore, digest: str, document: Mapping[str, Any], *, cache
             "seconds": 0.0 if cached else document["training"]["seconds"],
         },
     )
+
+
+def _pointer(store: ObjectStore, key: str) -> dict[str, Any]:
+    return parse_pointer(store.read(key), f"The training pointer {key}", "training")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,11 @@ from stoker.core import wire
 from stoker.errors import SchemaMismatch, UnsuitableData
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+MAX_COLUMNS = 10_000
+"""Of a table; more are refused."""
+
+_SHOWN = 20  # columns that an error names; it counts the others
 
 TYPES: dict[str, Any] = {
     "bool": pa.bool_(),
@@ -37,7 +43,8 @@ def canonical(table: pa.Table) -> pa.Table:
     below the microsecond are cut. A column without a type, because all its cells are empty, keeps Arrow's ``null``.
     The order of rows and columns stays.
 
-    :raises SchemaMismatch: when a column has another type, such as a list or bytes, or two columns share a name.
+    :raises SchemaMismatch: when a column has another type, such as a list or bytes, or two columns share a name, or there are more than
+        :data:`MAX_COLUMNS`.
     :raises UnsuitableData: when a value does not fit, such as an unsigned integer above 2**63.
     """
     _check_columns(table.schema)
@@ -64,13 +71,18 @@ def data_id(table: pa.Table) -> str:
 
 
 def _check_columns(schema: pa.Schema) -> None:
-    doubled = sorted({name for name in schema.names if schema.names.count(name) > 1})
-    refused = [f"{field.name!r} ({field.type})" for field in schema if _target(field.type) is None]
-    problems = [f"{name!r} (twice)" for name in doubled] + refused
+    if len(schema) > MAX_COLUMNS:
+        raise SchemaMismatch(
+            f"A table must have at most {MAX_COLUMNS} columns; this one has {len(schema)}. Leave out those that are not needed."
+        )
+    doubled = sorted(name for name, count in Counter(schema.names).items() if count > 1)
+    refused = [f"{field.name[:80]!r} ({str(field.type)[:80]})" for field in schema if _target(field.type) is None]
+    problems = [f"{name[:80]!r} (twice)" for name in doubled] + refused
     if problems:
+        more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise SchemaMismatch(
             "Columns must have names of their own and hold numbers, text, booleans or times; these do not: "
-            f"{', '.join(problems)}. Flatten, rename or drop them."
+            f"{', '.join(problems[:_SHOWN])}{more}. Flatten, rename or drop them."
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from typing import Any
 
 from stoker.core import clock as time
@@ -27,25 +27,27 @@ from stoker.engines import divergences, training_rows
 from stoker.engines.drift_figures import draw_columns
 from stoker.engines.drift_measures import measure
 from stoker.engines.drift_report import ReportPolicy, write_report
-from stoker.engines.figures import store_figures
-from stoker.engines.metrics import MULTICLASS
-from stoker.engines.profiles import (
-    FEATURE,
-    PREDICTION,
-    TARGET,
-    Profile,
-    load_profile,
-    profile_window,
+from stoker.engines.drift_windows import (
+    DRIFT,
+    Current,
+    Office,
+    count_window,
+    data_of,
+    office_of,
+    own_predictions,
+    pending,
 )
-from stoker.loop.cohorts import STAGE, scored_by
-from stoker.loop.windows import KEPT, WindowLog
+from stoker.engines.figures import store_figures
+from stoker.engines.profiles import load_profile
+from stoker.loop.cohorts import STAGE
+from stoker.loop.windows import WindowLog
 from stoker.store import layout, partitions
 from stoker.store.base import ObjectStore
 from stoker.store.documents import get_document, put_document
 
-log = logging.getLogger(__name__)
+__all__ = ["DRIFT", "Current", "Office", "current_of", "monitor_drift", "nothing_to_judge", "office_of", "pending"]
 
-DRIFT = "drift"
+log = logging.getLogger(__name__)
 
 _NO_OFFICE = (Outcome.NOT_CONFIGURED, "{model} has no version in office yet, so there is nothing to compare with.")
 _NO_PROFILE = (
@@ -54,51 +56,6 @@ _NO_PROFILE = (
 )
 _MAX_SUMMARY_TEXT = 3000  # bytes of reasons, and half of it of column names, in a reference of at most 8 KiB
 _MAX_REASON = 300
-
-
-@dataclass(frozen=True)
-class Office:
-    """The version that a window is compared with.
-
-    :param model: the registered model.
-    :param number: the version's number.
-    :param manifest: as it was registered, with its ``candidate``.
-    """
-
-    model: str
-    number: int
-    manifest: Mapping[str, Any]
-
-    @property
-    def candidate(self) -> Mapping[str, Any]:
-        """What training found out."""
-        found: Mapping[str, Any] = self.manifest["candidate"]
-        return found
-
-    @property
-    def profile(self) -> str | None:
-        """The digest of its reference profile; versions of before there were profiles have none."""
-        return self.candidate.get("profile")
-
-    @property
-    def weights(self) -> Mapping[str, float]:
-        """Each feature's share of the importance; all weigh the same where training did not measure it."""
-        features = [feature["name"] for feature in self.candidate["features"]]
-        return self.candidate.get("importances") or dict.fromkeys(features, 1 / max(len(features), 1))
-
-
-@dataclass(frozen=True)
-class Current:
-    """The data of a window.
-
-    :param window: its key.
-    :param datasets: digests of the dataset documents.
-    :param predictions: the digest of the document of the model's predictions about it, if there are any.
-    """
-
-    window: str
-    datasets: tuple[str, ...]
-    predictions: str | None = None
 
 
 def monitor_drift(
@@ -147,7 +104,7 @@ def monitor_drift(
     digest = put_document(store, document)
     facts = {
         "inputs": inputs,
-        "data": _data(current),
+        "data": data_of(current),
         "document": digest,
         "run": run,
         "verdict": document["verdict"]["outcome"],
@@ -157,34 +114,6 @@ def monitor_drift(
     }
     journal.record(current.window, office.number, document["end"], facts)
     return _reference(store, digest, document)
-
-
-def pending(
-    store: ObjectStore, office: Office | None, dataset: str, *, run: str = "", window: str | None = None
-) -> list[Current]:
-    """The windows of a dataset that are to be judged: every partition of its newest stage not yet judged as it is now, in order.
-
-    Those that this ``run`` has judged already are among them: a try that died in between gives the same answers again, alerts
-    included. The partition that the version was trained on, and those before, are none of them. When nothing is new it is the last
-    window alone; without any partition the list is empty.
-
-    :param office: the version in question; without one it is the last partition alone.
-    :param run: the same text for every try of one task.
-    :param window: only this partition, judged already or not.
-    """
-    found = [(name, digest) for name, digest in partitions.usable_partitions(store, dataset) if window in {None, name}]
-    if office is None:
-        return [Current(partition, (digest,)) for partition, digest in found[-1:]]
-    scored = dict(partitions.partitions(store, office.model, STAGE))
-    windows = [
-        Current(partition, (digest,), scored.get(partition))
-        for partition, digest in found
-        if window or not _trained_on(office, dataset, partition)
-    ]
-    known = {one.window: one.facts for one in WindowLog(store, office.model, DRIFT).windows(office.number)}
-    forgotten = min(known) if len(known) >= KEPT else ""
-    new = [one for one in windows if one.window >= forgotten and _is_new(one, known.get(one.window), run)]
-    return new or windows[-1:]
 
 
 def current_of(
@@ -241,8 +170,7 @@ def _judge(
     """The document of a window."""
     documents = [get_document(store, digest, "dataset") for digest in current.datasets]
     reference = load_profile(store, office.profile or "")
-    predictions = _own_predictions(store, office, current)
-    profile = _profile(store, documents, predictions, reference, office)
+    profile = count_window(store, office, current, reference)
     findings = judge_columns(measure(reference, profile, policy, office.weights), policy)
     ends = [
         one["time_max"] for one in documents if isinstance(one["time_max"], str)
@@ -271,7 +199,7 @@ def _judge(
         "reference_rows": reference.rows,
         "profile": office.profile,
         "current": list(current.datasets),
-        "predictions": current.predictions if predictions else None,
+        "predictions": own_predictions(store, office, current),
         "policy": _policy_record(policy),
         "seen": seen if enough else None,
         "states": {kind.value: alarms[kind].state.value for kind in Kind} if enough else {},
@@ -296,34 +224,6 @@ def _judge(
     }
 
 
-def _profile(
-    store: ObjectStore,
-    documents: Sequence[Mapping[str, Any]],
-    predictions: Mapping[str, Any] | None,
-    reference: Profile,
-    office: Office,
-) -> Profile:
-    """The window in the cells of the reference: its rows, and the predictions about them."""
-    window = profile_window(store, documents, reference=_only(reference, FEATURE, TARGET))
-    known = set(office.candidate["hashed_columns"])  # ids and times are no features, but no news either
-    window = replace(window, unknown=tuple(name for name in window.unknown if name not in known))
-    wanted = _only(reference, PREDICTION)
-    if predictions is None or not wanted.columns:
-        return window
-    column = "prediction" if office.candidate["task"] == MULTICLASS else "score"
-    scored = profile_window(
-        store,
-        [predictions],
-        reference=wanted,
-        names=dict.fromkeys(wanted.columns, column),
-    )
-    return replace(window, columns=window.columns | scored.columns)
-
-
-def _only(profile: Profile, *roles: str) -> Profile:
-    return replace(profile, columns={name: one for name, one in profile.columns.items() if one.role in roles})
-
-
 def _alarms(
     windows: Iterable[tuple[Mapping[str, Sequence[bool]] | None, str | None]], policy: DriftPolicy
 ) -> dict[Kind, Alarm]:
@@ -337,30 +237,6 @@ def _alarms(
 def _flags(facts: Mapping[str, Sequence[bool]], kind: Kind) -> tuple[bool, bool]:
     violates, lingers = facts[kind.value]
     return violates, lingers
-
-
-def _own_predictions(store: ObjectStore, office: Office, current: Current) -> dict[str, Any] | None:
-    """The document of the predictions of the window, if they were made by this version about these rows."""
-    if current.predictions is None:
-        return None
-    document = get_document(store, current.predictions, "dataset")
-    if scored_by(document) == office.number and document["parent"] in current.datasets:
-        return document
-    log.info("Left out the predictions about %s: of v%d, or of other rows.", current.window, scored_by(document))
-    return None
-
-
-def _trained_on(office: Office, dataset: str, partition: str) -> bool:
-    last = office.candidate["partition"]
-    return office.candidate["dataset_name"] == dataset and last is not None and partition <= last
-
-
-def _is_new(current: Current, facts: Mapping[str, Any] | None, run: str) -> bool:
-    return facts is None or facts["data"] != _data(current) or facts["run"] == (run or None)
-
-
-def _data(current: Current) -> str:
-    return wire.digest(asdict(current))
 
 
 def _inputs(office: Office, current: Current, policy: DriftPolicy, report: ReportPolicy) -> str:

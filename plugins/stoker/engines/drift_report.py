@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from stoker.engines.frames import stored_file, to_frame
 from stoker.errors import ConfigurationError, StokerError
 from stoker.store.base import ObjectStore
 from stoker.store.documents import get_document, get_file, put_bytes
+from stoker.store.files import scratch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +100,7 @@ def _failed(reason: str) -> dict[str, Any]:
 
 def _sample(store: ObjectStore, digests: Sequence[str], columns: Sequence[str], policy: ReportPolicy) -> pd.DataFrame:
     """At most ``sample`` rows of all datasets together; the same for the same seed."""
-    with tempfile.TemporaryDirectory(prefix="stoker-") as folder, duckdb.connect() as connection:
+    with scratch() as folder, duckdb.connect() as connection:
         paths = []
         for place, digest in enumerate(digests):
             document = get_document(store, digest, "dataset")

@@ -5,7 +5,6 @@ It runs in a context that lives in memory and is thrown away; nothing is sent an
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from stoker.core import wire
 from stoker.engines.examples import show_examples
 from stoker.engines.personal import MASK
 from stoker.errors import ConfigurationError
@@ -168,7 +168,7 @@ def _called(function: Callable[[], Any]) -> Any:
 
 def _load_json(path: str) -> Any:
     try:
-        return json.loads(Path(path).read_bytes())
+        return wire.strict_json(Path(path).read_bytes())
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"A file of expectations must be readable JSON; {path!r} gave: {error}.") from error
 

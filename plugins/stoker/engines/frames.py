@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -14,12 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stoker.core import memory
 from stoker.core.clock import to_text
 from stoker.core.records import StoredFile
+from stoker.engines import footprints
 from stoker.engines.canonical import TIMESTAMP, canonical, data_id, type_name
 from stoker.store import documents
 from stoker.store.base import ObjectStore
+from stoker.store.files import scratch
 
+_HASHED_ROWS = 200_000
 _MAX_SHOWN = 64  # characters of a text in a profile: enough to recognise a code, too short to leak a letter
 
 
@@ -79,11 +81,14 @@ def read_table(store: ObjectStore, document: Mapping[str, Any], columns: Sequenc
 
     :param columns: the columns wanted, in this order; all of them without it.
     :raises CorruptArtifact: when the stored bytes have another digest.
+    :raises DataTooLarge: when this process has no room for them; they are not read then.
     """
     what = f"The rows of dataset {document['dataset']!r}"
-    with tempfile.TemporaryDirectory(prefix="stoker-") as folder:
-        path = Path(folder, "rows.parquet")
+    memory.require(round(footprints.document(document, columns) * footprints.READING), what)
+    with scratch() as folder:
+        path = folder / "rows.parquet"
         documents.get_file(store, stored_file(document).sha256, path, what)
+        memory.require(round(footprints.parquet(path, columns) * footprints.READING), what)  # texts are known now
         with pq.ParquetFile(path) as file:
             table = file.read(columns=None if columns is None else list(columns))
     return table if columns is None else table.select(list(columns))
@@ -100,7 +105,9 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     A column of integers or booleans that misses values becomes float64, for NumPy has no other way to say so.
 
     :param table: in canonical form.
+    :raises DataTooLarge: when this process has no room for it.
     """
+    memory.require(footprints.frame(table), f"A data frame of {table.num_rows} rows")
     return pd.DataFrame({name: _series(table.column(name)) for name in table.column_names})
 
 
@@ -112,6 +119,11 @@ def row_hashes(table: pa.Table) -> npt.NDArray[np.uint64]:
 
     :param table: in canonical form.
     """
+    starts = range(0, table.num_rows, _HASHED_ROWS) or [0]  # a piece at a time: a frame of all rows takes much memory
+    return np.concatenate([_piece_hashes(table.slice(start, _HASHED_ROWS)) for start in starts])
+
+
+def _piece_hashes(table: pa.Table) -> npt.NDArray[np.uint64]:
     columns = {name: _hashable(table.column(name)) for name in sorted(table.column_names)}
     hashes = pd.util.hash_pandas_object(pd.DataFrame(columns), index=False)
     return cast(npt.NDArray[np.uint64], hashes.to_numpy(dtype=np.uint64))
@@ -127,8 +139,8 @@ def _typed(table: pa.Table) -> pa.Table:
 
 
 def _store_parquet(store: ObjectStore, table: pa.Table) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="stoker-") as folder:
-        path = Path(folder, "rows.parquet")
+    with scratch() as folder:
+        path = folder / "rows.parquet"
         pq.write_table(table, path, compression="zstd")
         stored = documents.put_file(store, path)
     return {"sha256": stored.sha256, "size": stored.size}

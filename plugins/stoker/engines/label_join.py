@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from stoker.core import memory
 from stoker.engines.canonical import canonical, data_id
 from stoker.engines.environment import thread_limit
 from stoker.engines.frames import stored_file, to_frame
@@ -23,6 +23,7 @@ from stoker.loop.cohorts import Cohort
 from stoker.store import partitions
 from stoker.store.base import ObjectStore
 from stoker.store.documents import get_document, get_file
+from stoker.store.files import scratch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
 
-_MEMORY_LIMIT = "1GB"  # of the join; beyond it DuckDB goes to disk
+_MEMORY = 1_000_000_000  # bytes for the join; beyond them DuckDB goes to disk
 _SHOWN = 64  # texts in the profile of a dataset document are cut to this length
 _NUMBERS = {"int64", "float64"}
 
@@ -103,7 +104,7 @@ def join_labels(
     log.info("Joining %d cohorts with %d files of labels.", len(cohorts), len(documents))
     ids, shadow = _columns(id_columns), _shadow(cohorts)
     said = _SAID if shadow is None else f"{_SAID}, {_SAID_BESIDE}"
-    with tempfile.TemporaryDirectory(prefix="stoker-") as folder, _database(folder, max_threads) as database:
+    with scratch() as folder, _database(folder, max_threads) as database:
         predicted = [
             f"SELECT {ids}, {said}, {number} AS __cohort FROM {_file(store, cohort.document, folder)}"  # noqa: S608 - all quoted
             for number, cohort in enumerate(cohorts)
@@ -204,18 +205,18 @@ def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 @contextmanager
-def _database(folder: str, max_threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
+def _database(folder: Path, max_threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
     settings: dict[str, str | bool | int | float | list[str]] = {
         "threads": thread_limit(max_threads),
-        "memory_limit": _MEMORY_LIMIT,
-        "temp_directory": folder,
+        "memory_limit": f"{memory.at_most(_MEMORY)}B",
+        "temp_directory": str(folder),
         "autoinstall_known_extensions": False,
     }
     with duckdb.connect(config=settings) as database:
         yield database
 
 
-def _labelled(store: ObjectStore, document: Mapping[str, Any], ids: str, label_column: str, folder: str) -> str:
+def _labelled(store: ObjectStore, document: Mapping[str, Any], ids: str, label_column: str, folder: Path) -> str:
     label, given = _columns([label_column]), document["time_column"]
     moment = "NULL" if given is None else _columns([given])
     return (
@@ -235,7 +236,7 @@ def _require_one_prediction(database: duckdb.DuckDBPyConnection, id_columns: Seq
         )
 
 
-def _file(store: ObjectStore, document: Mapping[str, Any], folder: str) -> str:
+def _file(store: ObjectStore, document: Mapping[str, Any], folder: Path) -> str:
     """The rows of a dataset document as a table of DuckDB, checked against their digest."""
     sha256 = stored_file(document).sha256
     path = Path(folder, f"{sha256}.parquet")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -256,13 +257,21 @@ def _in_folder(folder: Path, wanted: _Wanted) -> Iterator[tuple[str, LandedFile]
 
 
 def _entries(folder: Path, depth: int, above: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """What lies exactly so many folders deep."""
+    """What lies exactly so many folders deep. Whoever may land a file must not choose what else a worker reads, so no link leads out."""
     with os.scandir(folder / above) as entries:
         for entry in entries:
-            if depth == 0:
+            if entry.is_symlink() and not Path(os.path.realpath(entry.path)).is_relative_to(os.path.realpath(folder)):
+                _tell_of_link(entry.path)
+            elif depth == 0:
                 yield above + entry.name, entry
             elif entry.is_dir():
                 yield from _entries(folder, depth - 1, f"{above}{entry.name}/")
+
+
+@lru_cache(maxsize=1000)
+def _tell_of_link(path: str) -> None:
+    """Once a process: a watcher looks every few seconds."""
+    log.warning("%s is left alone: it is a link that leads out of the folder in which files land", ascii(path))
 
 
 def _in_s3(source: str, wanted: _Wanted, s3_client_factory: ClientFactory | None) -> Iterator[tuple[str, LandedFile]]:

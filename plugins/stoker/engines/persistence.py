@@ -8,11 +8,14 @@ policy of the installation adds. What the file says about itself counts for noth
 from __future__ import annotations
 
 import io
+import math
 import warnings
 import zipfile
-from collections.abc import Iterable
-from typing import Any
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import IO, Any
 
+import numpy as np
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -27,6 +30,7 @@ MAX_RATIO = 200
 """Unpacked to packed size, above a first megabyte. Real models deflate by 5 to 30."""
 
 _FREE_BYTES = 1024**2
+_ARRAY, _ZIP = b"\x93NUMPY", b"PK"
 
 # Tree and TreePredictor hold node numbers that scikit-learn follows without looking: a forged file could crash the
 # process. They are trusted because half of all useful models need them, because bytes are compared with the digest in
@@ -175,13 +179,27 @@ def _check_container(data: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as error:
+            _check_size(members, len(data))
+            for member in members:
+                _check_member(archive, member)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        ValueError,
+        NotImplementedError,
+        OverflowError,
+        RuntimeError,
+        EOFError,
+    ) as error:
         raise CorruptArtifact(
             f"A model file must be a whole zip archive; {error}. Restore it from a backup."
         ) from error
+
+
+def _check_size(members: Sequence[zipfile.ZipInfo], packed: int) -> None:
     unpacked = sum(member.file_size for member in members)
     schema = max((member.file_size for member in members if member.filename == "schema.json"), default=0)
-    allowed = min(MAX_UNPACKED_BYTES, _FREE_BYTES + MAX_RATIO * len(data))
+    allowed = min(MAX_UNPACKED_BYTES, _FREE_BYTES + MAX_RATIO * packed)
     for what, found, limit in (
         ("files", len(members), MAX_MEMBERS),
         ("bytes when unpacked", unpacked, allowed),
@@ -191,6 +209,32 @@ def _check_container(data: bytes) -> None:
             raise CorruptArtifact(
                 f"A model file must hold at most {limit} {what}; this one holds {found}. Do not load it."
             )
+
+
+def _check_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """Refuse an array that claims more bytes than there are, and an archive that bursts when the array in it is read.
+
+    Both are told by their first bytes: a schema may name any member as the file of an array.
+    """
+    with archive.open(member) as file:
+        start = file.read(len(_ARRAY))
+        if start.startswith(_ZIP):
+            _check_container(start + file.read())
+        elif start == _ARRAY:
+            claimed = _claimed_bytes(file)
+            if claimed > member.file_size:
+                raise CorruptArtifact(
+                    f"An array of a model file must lie in it; {member.filename!a:.100} claims {claimed} bytes and has {member.file_size}. "
+                    "Do not load it."
+                )
+
+
+def _claimed_bytes(file: IO[bytes]) -> int:
+    """How much memory NumPy would ask for. Its own reader allocates that before it looks for the values."""
+    major, _ = file.read(2)
+    read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return math.prod(shape) * dtype.itemsize
 
 
 def _unstorable(estimator: Any, why: str) -> str:

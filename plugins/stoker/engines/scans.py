@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from stoker.core import memory
+from stoker.core.sizes import parse_size
 from stoker.errors import UsageError
 from stoker.store import documents
 from stoker.store.base import ObjectStore
+from stoker.store.files import scratch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,13 +80,14 @@ def scan_documents(
 
     A column that only some files have is missing in the rows of the others.
 
-    :param memory_limit: of DuckDB, such as ``1GB``; beyond it, it writes to the temporary folder.
+    :param memory_limit: of DuckDB, such as ``1GB``, or less where this process has less room; beyond it, it writes to the temporary
+        folder.
     :raises UsageError: when there is no document.
     :raises CorruptArtifact: when a stored file has another digest.
     """
     if not wanted:
         raise UsageError("A table needs at least one dataset document; got none.")
-    with tempfile.TemporaryDirectory(prefix="stoker-") as folder, _connect(folder, memory_limit, threads) as connection:
+    with scratch() as folder, _connect(folder, memory_limit, threads) as connection:
         paths = []
         for number, document in enumerate(wanted):
             path = Path(folder, f"{number:06d}.parquet")
@@ -97,13 +100,14 @@ def scan_documents(
 @contextmanager
 def scan_table(table: pa.Table) -> Iterator[Scan]:
     """A table in memory, through the same door, so that its values mean the same."""
-    with tempfile.TemporaryDirectory(prefix="stoker-") as folder, _connect(folder, "1GB", 1) as connection:
+    with scratch() as folder, _connect(folder, "1GB", 1) as connection:
         connection.register("arrays", table)
         yield _scan(connection, "arrays", table.num_rows, 1)
 
 
-def _connect(folder: str, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(config={"memory_limit": memory_limit, "threads": threads, "temp_directory": folder})
+def _connect(folder: Path, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
+    allowed = memory.at_most(parse_size(memory_limit, "memory_limit"))
+    return duckdb.connect(config={"memory_limit": f"{allowed}B", "threads": threads, "temp_directory": str(folder)})
 
 
 def _scan(connection: duckdb.DuckDBPyConnection, source: str, rows: int, threads: int) -> Scan:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,11 +9,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from stoker.core import wire
 from stoker.engines.canonical import TYPES, type_name
 from stoker.errors import ConfigurationError, SchemaMismatch
 
 UNKNOWN = "null"
 """The type of a column that was empty from top to bottom: it says nothing about the next file."""
+
+_SHOWN, _SHOWN_LENGTH = 20, 150  # differences that a message lists, and characters of each
 
 Schema = Mapping[str, str]
 """Column name to the name of its type in :data:`~stoker.engines.canonical.TYPES`, or :data:`UNKNOWN`."""
@@ -56,10 +58,11 @@ def fit(table: pa.Table, wanted: Schema) -> tuple[pa.Table, list[str]]:
     :returns: the table, and one sentence for each difference.
     """
     extra = [name for name in table.column_names if name not in wanted]
-    missing = [name for name in wanted if name not in table.column_names]
+    there = set(table.column_names)
+    missing = [name for name in wanted if name not in there]
     problems = _missing_or_renamed(missing, extra)
     columns: dict[str, Any] = {}
-    for name in [name for name in wanted if name not in missing] + extra:
+    for name in [name for name in wanted if name in there] + extra:
         column, problem = _fit_column(name, table.column(name), wanted.get(name, UNKNOWN))
         columns[name] = column
         problems += problem
@@ -86,8 +89,9 @@ def unify(tables: Sequence[tuple[str, pa.Table]]) -> pa.Table:
 
 
 def mismatch(rule: str, problems: Sequence[str]) -> SchemaMismatch:
-    """The error that lists every difference at once."""
-    listed = "; ".join(problems)
+    """The error that lists every difference at once: all in ``details``, and as many as one can read in the message."""
+    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    listed = "; ".join(problem[:_SHOWN_LENGTH] for problem in problems[:_SHOWN]) + more
     return SchemaMismatch(
         f"{rule}; {len(problems)} differ: {listed}. Correct the source, or the schema.", differences=list(problems)
     )
@@ -95,15 +99,15 @@ def mismatch(rule: str, problems: Sequence[str]) -> SchemaMismatch:
 
 def _load_json(path: str) -> Any:
     try:
-        return json.loads(Path(path).read_bytes())
+        return wire.strict_json(Path(path).read_bytes())
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"A schema file must be readable JSON; {path!r} gave: {error}.") from error
 
 
 def _missing_or_renamed(missing: Iterable[str], extra: Iterable[str]) -> list[str]:
     problems, strangers = [], list(extra)
-    for name in missing:
-        near = get_close_matches(name, strangers, n=1)
+    for number, name in enumerate(missing):
+        near = get_close_matches(name, strangers, n=1) if number < _SHOWN else []
         if near:
             strangers.remove(near[0])
             problems.append(f"column {name!r} is missing; did it become {near[0]!r}?")

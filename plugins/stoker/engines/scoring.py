@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -28,6 +27,7 @@ from stoker.loop.cohorts import STAGE
 from stoker.store import layout, partitions
 from stoker.store.base import ObjectStore
 from stoker.store.documents import get_bytes, get_document, get_file
+from stoker.store.files import scratch
 
 log = logging.getLogger(__name__)
 
@@ -123,15 +123,6 @@ def score(
     return _reference(store, digest, stored, version_number, new=new, rate=rate)
 
 
-def unscored(store: ObjectStore, model_name: str, dataset: str) -> list[str]:
-    """The digests of the snapshots of a dataset that the model's predictions do not rest on yet, oldest partition first."""
-    scored = {
-        get_document(store, digest, "dataset")["parent"]
-        for _, digest in partitions.partitions(store, model_name, STAGE)
-    }
-    return [digest for _, digest in partitions.usable_partitions(store, dataset) if digest not in scored]
-
-
 class _Job:
     """One snapshot and the parts that its columns play."""
 
@@ -182,8 +173,8 @@ class _Job:
     ) -> tuple[pa.Table, str | None]:
         """What is stored, and why the shadow is not in it if it failed."""
         failure = None
-        with tempfile.TemporaryDirectory(prefix="stoker-") as folder:
-            path = Path(folder, "rows.parquet")
+        with scratch() as folder:
+            path = folder / "rows.parquet"
             what = f"The rows of dataset {self._document['dataset']!r}"
             get_file(self._store, stored_file(self._document).sha256, path, what)
             columns = self._keys(path) | self._predict(path, version, number, batch_rows)

@@ -14,7 +14,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,6 +23,7 @@ from stoker.core.verdicts import Outcome, Verdict
 from stoker.errors import CorruptArtifact, ModelError, NotFound, UntrustedArtifact
 from stoker.store.base import ObjectStore
 from stoker.store.documents import digest_of, get_file
+from stoker.store.files import scratch
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def smoke_test(
     :param max_latency_seconds: for the 95th percentile of predicting the golden rows (at most 32) in one batch.
     :returns: pass, or fail with one reason; ``numbers["smoke"]`` names it in one word, beside the latency and the versions.
     """
-    with tempfile.TemporaryDirectory(prefix="stoker-") as folder:
+    with scratch() as folder:
         try:
             for role, name in _FILES.items():
                 get_file(store, candidate["files"][name]["sha256"], Path(folder, role), f"The {role} file {name}")
@@ -73,7 +73,7 @@ def smoke_test(
             return _failed("corrupt", error.message)
         request = {
             "sha256": {role: candidate["files"][name]["sha256"] for role, name in _FILES.items()},
-            "folder": folder,
+            "folder": str(folder),
             "trusted": sorted(trusted),
             "task": candidate["task"],
             "classes": candidate["classes"],
@@ -86,7 +86,7 @@ def smoke_test(
     return _judge(answer, max_latency_seconds)
 
 
-def _ask(request: Mapping[str, Any], folder: str, timeout_seconds: float) -> dict[str, Any]:
+def _ask(request: Mapping[str, Any], folder: Path, timeout_seconds: float) -> dict[str, Any]:
     """Run the child and turn however it ends into an answer."""
     try:
         done = subprocess.run(

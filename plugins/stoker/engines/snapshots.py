@@ -18,7 +18,7 @@ from stoker.engines import schemas
 from stoker.engines.canonical import canonical, data_id, naive_columns, type_name
 from stoker.engines.frames import store_table
 from stoker.engines.sources import ClientFactory, SourceFile, list_sources, read_sources
-from stoker.errors import ConfigurationError, DataError, SchemaMismatch, SourceNotFound, UnsuitableData
+from stoker.errors import ConfigurationError, DataError, DataTooLarge, SchemaMismatch, SourceNotFound, UnsuitableData
 from stoker.loop.ledger import REFUSED, TAKEN, Ledger
 from stoker.store import documents, layout, partitions
 from stoker.store.base import ObjectStore
@@ -67,6 +67,7 @@ def snapshot(
     :raises UnreadableData: when a file is not what its name says.
     :raises SchemaMismatch: when columns differ from the contract (all differences at once), between files, or cannot be stored.
     :raises UnsuitableData: when there are no rows, or a value does not fit its type.
+    :raises DataTooLarge: when this process has no room for them; landed files stay pending then.
     :raises StoreUnavailable: when a file was replaced while it was read.
     """
     check_name(dataset, "dataset")
@@ -135,7 +136,7 @@ class _Intake:
         """Refuse the files when the block finds that they cannot be used."""
         try:
             yield
-        except SourceNotFound:
+        except (SourceNotFound, DataTooLarge):  # the files are good: a larger worker can take them
             raise
         except DataError as error:
             for file in self._files:

@@ -6,7 +6,6 @@ import glob
 import logging
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,10 +17,13 @@ from urllib.parse import unquote
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stoker.core import memory
+from stoker.engines import footprints
 from stoker.engines.canonical import canonical, naive_columns
-from stoker.engines.file_formats import read_file
+from stoker.engines.file_formats import estimate_file, read_file
 from stoker.engines.schemas import unify
-from stoker.errors import ConfigurationError, SourceNotFound, StokerError, StoreUnavailable
+from stoker.errors import ConfigurationError, DataError, SourceNotFound, StokerError, StoreUnavailable
+from stoker.store.files import scratch
 from stoker.store.s3_failures import Kind, diagnose
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ log = logging.getLogger(__name__)
 
 ClientFactory = Callable[[], Any]
 """Returns a boto3 S3 client."""
+
+_LEAST = 4
+"""A data file takes at least a fourth of its size in memory: digits of long fractions are the most that can shrink."""
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -80,7 +85,7 @@ def fetched(file: SourceFile, *, s3_client_factory: ClientFactory | None = None)
     :raises SourceNotFound: when it is gone.
     """
     if file.uri.startswith("s3://"):
-        with tempfile.TemporaryDirectory(prefix="stoker-") as folder:
+        with scratch() as folder:
             path = Path(folder, file.uri.rsplit("/", 1)[-1])
             _download(file, path, s3_client_factory)
             yield path
@@ -105,16 +110,31 @@ def read_sources(
     :returns: the table, and the columns whose times had no zone.
     :raises UnreadableData: when a file is not what its name says.
     :raises SchemaMismatch: when the files differ in their columns.
+    :raises DataTooLarge: when this process has no room to make a dataset of them. The file that told is not read then.
     """
     tables: list[tuple[str, pa.Table]] = []
     naive: set[str] = set()
+    left = sum(file.size for file in files)
+    memory.require(left // _LEAST, f"A table of {len(files)} data files")  # before any is fetched
     for number, file in enumerate(files, start=1):
         with fetched(file, s3_client_factory=s3_client_factory) as path:
+            # The other files are taken to be like this one.
+            whole = estimate_file(path, file.uri, text_columns) * left / max(file.size, 1)
+            memory.require(round(whole * footprints.FREEZING), f"A dataset of {len(files)} files, by {file.uri},")
             table = read_file(path, file.uri, text_columns)
         naive.update(naive_columns(table.schema))
-        tables.append((file.uri, canonical(table)))
+        tables.append((file.uri, _canonical(file, table)))
+        left -= file.size
         log.info("Read file %d of %d: %s (%d bytes, %d rows)", number, len(files), file.uri, file.size, table.num_rows)
     return unify(tables), sorted(naive)
+
+
+def _canonical(file: SourceFile, table: pa.Table) -> pa.Table:
+    """The table in canonical form; what is wrong with it is told with the name of its file."""
+    try:
+        return canonical(table)
+    except DataError as error:
+        raise type(error)(f"{file.uri}: {error.message}", **error.details) from error
 
 
 def _list_address(address: str, s3_client_factory: ClientFactory | None) -> list[SourceFile]:

@@ -14,7 +14,9 @@ import pyarrow as pa
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils.multiclass import type_of_target
 
+from stoker.core import memory
 from stoker.core.records import Reference
+from stoker.engines import footprints
 from stoker.engines.frames import read_table, row_hashes, to_frame
 from stoker.engines.metrics import BINARY, MULTICLASS, REGRESSION, Array
 from stoker.engines.splitting import Split
@@ -55,6 +57,10 @@ class Columns:
     features: tuple[str, ...]
     time: str | None
     types: Mapping[str, str]
+
+    def wanted(self) -> list[str]:
+        """What of a table becomes a data frame."""
+        return list(dict.fromkeys([*self.features, self.target, *([self.time] if self.time else [])]))
 
 
 @dataclass(frozen=True)
@@ -195,14 +201,16 @@ def resolve_columns(
 def load(store: ObjectStore, given: Given, columns: Columns) -> TrainingData:
     """Read the rows and check the target.
 
+    :raises DataTooLarge: when this process has no room to train on them; nothing is read then.
     :raises UnsuitableData: when there are too few rows, or the target has missing or infinite values.
     """
+    _require_room(given, columns)
     tables = [read_table(store, document) for document in given.documents]
     for document, table in zip(given.documents, tables, strict=True):
         log.info("Read %d rows of %s %s.", table.num_rows, document["dataset"], document["partition"] or "")
     hashed = tables[-1].column_names
     hashes = [row_hashes(table.select([name for name in hashed if name in table.column_names])) for table in tables]
-    wanted = list(dict.fromkeys([*columns.features, columns.target, *([columns.time] if columns.time else [])]))
+    wanted = columns.wanted()
     narrow = [table.select(wanted) for table in tables]
     current = to_frame(narrow[-1])
     earlier = to_frame(pa.concat_tables(narrow[:-1], promote_options="permissive")) if narrow[:-1] else None
@@ -212,6 +220,14 @@ def load(store: ObjectStore, given: Given, columns: Columns) -> TrainingData:
         if frame is not None:
             _check_target(frame[columns.target], columns.target)
     return TrainingData(columns, tables[-1], current, earlier, np.concatenate(hashes))
+
+
+def _require_room(given: Given, columns: Columns) -> None:
+    """Rows of all partitions are held as tables, for their hashes, and as data frames, to train on."""
+    tables = sum(footprints.document(document) for document in given.documents)
+    frames = sum(footprints.described_frame(document, columns.wanted()) for document in given.documents)
+    rows = sum(document["rows"] for document in given.documents)
+    memory.require(round(tables + frames * footprints.TRAINING), f"A training on {rows} rows")
 
 
 def describe_task(estimator: Any, y: pd.Series[Any], target: str) -> str:

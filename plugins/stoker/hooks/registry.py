@@ -18,14 +18,14 @@ from stoker.settings import Settings
 from stoker.store.base import ObjectStore
 from stoker.store.opening import open_store
 
-_CONFIGURED = ("aws_conn_id", "expected_bucket_owner", "trusted_types", "max_threads")
+_CONFIGURED = ("aws_conn_id", "expected_bucket_owner", "trusted_types", "max_threads", "memory_limit")
 
 
 class StokerHook(BaseHook):
     """Opens the store that a connection of type ``stoker`` names.
 
-    The connection's extra may hold ``store``, ``aws_conn_id``, ``expected_bucket_owner``, ``trusted_types`` and
-    ``max_threads``. What it leaves out comes from ``[stoker]`` in Airflow's configuration; without either the store is
+    The connection's extra may hold ``store``, ``aws_conn_id``, ``expected_bucket_owner``, ``trusted_types``, ``max_threads``
+    and ``memory_limit``. What it leaves out comes from ``[stoker]`` in Airflow's configuration; without either the store is
     ``$AIRFLOW_HOME/stoker``. The default connection need not exist; any other must.
 
     :param stoker_conn_id: the connection.
@@ -128,7 +128,7 @@ def _parsed(extra: str | None, conn_id: str) -> dict[str, Any]:
     """The extra as JSON. Airflow itself takes a broken one for an empty one, and a task would go on in another store."""
     try:
         given = json.loads(extra or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
         # The error that json raised holds the whole text, so it must not travel along.

@@ -17,7 +17,7 @@ from stoker.core import clock as time
 from stoker.core import wire
 from stoker.core.cadence import CadencePolicy, Grant, decide
 from stoker.core.records import Actor
-from stoker.core.requests import OUTCOMES, SOURCES, Request, State, dump, fold, load
+from stoker.core.requests import OUTCOMES, SHAPES, SOURCES, Request, State, dump, fold, load
 from stoker.errors import UsageError
 from stoker.loop.journal import Journal
 from stoker.loop.wake_ups import WakeUp, wake_ups
@@ -83,6 +83,7 @@ class Broker:
             empty=State(),
             dump=dump,
             load=load,
+            shapes=SHAPES,
             clock=clock,
             new_id=new_id,
         )

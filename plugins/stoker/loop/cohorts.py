@@ -95,6 +95,14 @@ def cohort_of(store: ObjectStore, model: str, partition: str | None = None) -> C
     return Cohort(pointer["partition"], pointer["snapshot"], get_document(store, pointer["snapshot"], "dataset"))
 
 
+def unscored(store: ObjectStore, model: str, dataset: str) -> list[str]:
+    """The digests of the snapshots of a dataset that the model's predictions do not rest on yet, oldest partition first."""
+    scored = {
+        get_document(store, digest, "dataset")["parent"] for _, digest in partitions.partitions(store, model, STAGE)
+    }
+    return [digest for _, digest in partitions.usable_partitions(store, dataset) if digest not in scored]
+
+
 def scored_by(document: Mapping[str, Any]) -> int:
     """The number of the version that made a document of predictions."""
     number: int = document["source"][0]["version"]

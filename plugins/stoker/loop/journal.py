@@ -7,13 +7,15 @@ the one before it; a record that was changed, removed or put in another place is
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from stoker.core import clock as time
 from stoker.core import wire
+from stoker.core.shapes import COUNT, MOMENT, TEXT, Shape, conform
 from stoker.errors import (
     NotFound,
     StoreUnavailable,
@@ -29,6 +31,8 @@ EVERY = 32
 """Records between two checkpoints: the most that a cold reader has to fold, give or take a lost checkpoint."""
 
 LIMITS = Limits()
+
+_RECORD: Mapping[str, Shape] = {"kind": TEXT, "seq": COUNT, "prev": TEXT, "time": MOMENT, "write_id": TEXT}
 
 S = TypeVar("S")
 
@@ -52,6 +56,7 @@ class Journal(Generic[S]):
     :param empty: the state before the first record; must be immutable, as every state.
     :param dump: a state as JSON.
     :param load: the inverse of ``dump``.
+    :param shapes: what a record must look like, by its ``kind``, so that ``fold`` finds what it reads.
     :param clock: the time of new records.
     :param new_id: makes the bytes of each record unique.
     :param limits: how long :meth:`append` goes on against other writers and lost replies.
@@ -66,6 +71,7 @@ class Journal(Generic[S]):
         empty: S,
         dump: Callable[[S], dict[str, Any]],
         load: Callable[[dict[str, Any]], S],
+        shapes: Mapping[str, Shape] = MappingProxyType({}),
         clock: time.Clock = time.system_clock,
         new_id: time.IdFactory = time.random_id,
         limits: Limits = LIMITS,
@@ -76,6 +82,7 @@ class Journal(Generic[S]):
         self._fold = fold
         self._dump = dump
         self._load = load
+        self._shapes = shapes
         self._clock = clock
         self._new_id = new_id
         self._limits = limits
@@ -151,7 +158,7 @@ class Journal(Generic[S]):
     def _head(self) -> _Head[S]:
         head = self._known or self._newest_checkpoint()
         for record, digest in self._follow(head.seq, head.digest):
-            head = _Head(head.seq + 1, digest, self._fold(head.state, record))
+            head = _Head(head.seq + 1, digest, self._folded(head.state, record))
         self._known = head
         return head
 
@@ -166,15 +173,26 @@ class Journal(Generic[S]):
                 return
             record = self._parsed(seq, data)
             if prev is not None and record["prev"] != prev:
-                raise self._tampered(seq, "must follow the record before it; it follows another one")
+                raise self._tampered(
+                    seq,
+                    f"must follow the record before it, {layout.numbered(self._entries, seq - 1)}; it follows another one",
+                )
             prev = wire.sha256(data)
             yield record, prev
 
+    def _folded(self, state: S, record: dict[str, Any]) -> S:
+        try:
+            return self._fold(state, record)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise self._tampered(record["seq"], f"must follow from the records before it; {error!r}") from error
+
     def _parsed(self, seq: int, data: bytes) -> dict[str, Any]:
-        record = wire.parse(data, layout.numbered(self._entries, seq))
-        texts = (record.get(name) for name in ("kind", "prev", "time", "write_id"))
-        if record.get("seq") != seq or not all(isinstance(text, str) for text in texts):
-            raise self._tampered(seq, f"must hold record {seq}; it holds something else")
+        key = layout.numbered(self._entries, seq)
+        record = wire.parse(data, key)
+        conform(record, _RECORD, key)
+        if record["seq"] != seq:
+            raise self._tampered(seq, f"must hold record {seq}; it holds another one by its 'seq'")
+        conform(record, self._shapes.get(record["kind"], {}), key)
         return record
 
     def _tampered(self, seq: int, fault: str) -> TamperedRecord:
@@ -204,7 +222,7 @@ class Journal(Generic[S]):
             try:
                 checkpoint = wire.parse(self._store.read(key), key)
                 head = _Head(int(checkpoint["seq"]), str(checkpoint["entry"]), self._load(checkpoint["state"]))
-            except (TamperedRecord, KeyError, TypeError, ValueError) as error:
+            except (TamperedRecord, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 log.warning("Ignoring the damaged checkpoint %s: %s", key, error)
                 continue
             self._proved(head.seq, head.digest)

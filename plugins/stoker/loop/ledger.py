@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from stoker.core import clock as time
 from stoker.core import wire
+from stoker.core.record_shapes import parse_pointer
 from stoker.errors import AlreadyExists
 from stoker.store import layout
 from stoker.store.base import ObjectStore
@@ -108,7 +109,7 @@ class Ledger:
         try:
             self._store.create(key, wire.canonical(record))
         except AlreadyExists:
-            record = wire.parse(self._store.read(key), f"The mark {key}")
+            record = parse_pointer(self._store.read(key), f"The mark {key}", "landing")
         self._seen[mark].add(digest)
         return record
 

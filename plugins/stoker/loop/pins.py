@@ -7,6 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from stoker.core import wire
+from stoker.core.record_shapes import parse_pointer
+from stoker.core.shapes import COUNT, conform
 from stoker.errors import AlreadyExists, NotFound
 from stoker.store import layout
 from stoker.store.base import ObjectStore
@@ -20,7 +22,9 @@ def pinned(store: ObjectStore, model: str, run_key: str, resolve: Callable[[], i
     :param resolve: tells the version now; called when nothing is pinned yet. What it raises is not remembered. 0 may stand for "none",
         and is kept like any other answer.
     """
-    version: int = pinned_plan(store, model, run_key, lambda: {"version": resolve()})["version"]
+    plan = pinned_plan(store, model, run_key, lambda: {"version": resolve()})
+    conform({"plan": plan}, {"plan": {"version": COUNT}}, f"The pin {_key(model, run_key)}")
+    version: int = plan["version"]
     return version
 
 
@@ -29,7 +33,7 @@ def pinned_plan(store: ObjectStore, model: str, run_key: str, decide: Callable[[
 
     :param decide: gives a JSON-safe plan; called when none is pinned yet.
     """
-    key = layout.pin(model, wire.sha256(run_key.encode()))
+    key = _key(model, run_key)
     try:
         return _read(store, key)
     except NotFound:
@@ -39,6 +43,19 @@ def pinned_plan(store: ObjectStore, model: str, run_key: str, decide: Callable[[
     return _read(store, key)
 
 
+def plan_of(store: ObjectStore, model: str, run_digest: str) -> dict[str, Any]:
+    """The plan that :func:`pinned_plan` pinned, for other tasks than the one that decided it.
+
+    :param run_digest: the SHA-256 of the ``run_key``.
+    :raises NotFound: when none is pinned.
+    """
+    return _read(store, layout.pin(model, run_digest))
+
+
+def _key(model: str, run_key: str) -> str:
+    return layout.pin(model, wire.sha256(run_key.encode()))
+
+
 def _read(store: ObjectStore, key: str) -> dict[str, Any]:
-    plan: dict[str, Any] = wire.parse(store.read(key), f"The pin {key}")["plan"]
+    plan: dict[str, Any] = parse_pointer(store.read(key), f"The pin {key}", "pin")["plan"]
     return plan

@@ -12,6 +12,7 @@ A file holds a section for each part of the loop that has a policy. What is left
     drift: {windows: 5, min_violations: 2}
     performance: {min_coverage: 0.8, label_delay: 7d}
     triage: {covariate: retrain}         # what to do about what was found
+    retention: {newest_versions: 20}     # what a sweep keeps; read by ``stoker retention`` alone
 
 A policy decides what goes into production, so nothing in it is guessed: a misspelt key, a key given twice, or a number
 in quotes is refused, never ignored or repaired.
@@ -35,6 +36,7 @@ from stoker.core.drift import DriftPolicy
 from stoker.core.durations import parse_duration
 from stoker.core.performance import PerformancePolicy
 from stoker.core.policies import Bounds, GatePolicy
+from stoker.core.retention import RetentionPolicy
 from stoker.core.triage import TriagePolicy
 from stoker.errors import ConfigurationError
 
@@ -56,6 +58,7 @@ class LoopPolicy:
     :param drift: when data has drifted, and when that is an alarm.
     :param performance: when a model in office has lost quality.
     :param triage: what to do about either.
+    :param retention: what a sweep of the store keeps.
     """
 
     gate: GatePolicy = field(default_factory=GatePolicy)
@@ -63,6 +66,7 @@ class LoopPolicy:
     drift: DriftPolicy = field(default_factory=DriftPolicy)
     performance: PerformancePolicy = field(default_factory=PerformancePolicy)
     triage: TriagePolicy = field(default_factory=TriagePolicy)
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
 
 
 _SECTIONS: dict[str, Any] = {
@@ -71,6 +75,7 @@ _SECTIONS: dict[str, Any] = {
     "drift": DriftPolicy,
     "performance": PerformancePolicy,
     "triage": TriagePolicy,
+    "retention": RetentionPolicy,
 }
 
 
@@ -89,7 +94,7 @@ def load_policy(path: str | Path) -> LoopPolicy:
 def section_from(section: str, given: Mapping[str, Any], source: str) -> Any:
     """Check the fields of one section that were given in code, such as the arguments of an operator.
 
-    :param section: ``gate``, ``cadence``, ``drift``, ``performance`` or ``triage``.
+    :param section: ``gate``, ``cadence``, ``drift``, ``performance``, ``triage`` or ``retention``.
     :param given: field name to value. Numbers may be text, since Airflow's templates render to text.
     :param source: where they were given, for the error message.
     :returns: the policy of that section.

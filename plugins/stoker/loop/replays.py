@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from itertools import islice
 
 from stoker.core import wire
 from stoker.core.signatures import MAX_AGE
-from stoker.errors import AlreadyExists
+from stoker.errors import AlreadyExists, TamperedRecord
 from stoker.store import layout
 from stoker.store.base import ObjectStore
+
+log = logging.getLogger(__name__)
 
 _SWEPT_AT_ONCE = 20
 
@@ -28,8 +31,12 @@ def use(store: ObjectStore, timestamp: str, signature: str, *, write_id: str, no
         return False
     oldest = int(now.timestamp() - 2 * MAX_AGE.total_seconds())
     for key in islice(store.keys(layout.REPLAYS), _SWEPT_AT_ONCE):
-        if layout.replay_second(key) >= oldest:
-            break
+        try:
+            if layout.replay_second(key) >= oldest:
+                break
+        except TamperedRecord as error:  # the signature is used up, and that is what was asked
+            log.warning("Leaving it where it is: %s", error)
+            continue
         store.delete_swept(key)
     return True
 

@@ -10,6 +10,7 @@ from typing import Any
 from stoker.core import wire
 from stoker.core.names import check_alias, check_name
 from stoker.errors import ConfigurationError
+from stoker.loop.plans import check_tasks
 
 GRANULARITIES = ("steps", "fused")
 
@@ -30,10 +31,10 @@ class LoopSpec:
     :param partition: a regular expression with one group, which finds the partition in a file's name.
     :param pattern: which files of the folder count.
     :param dataset: the name under which the data is kept. Default: the model's name.
-    :param id_columns: columns that together name a row; scoring needs at least one.
+    :param id_columns: columns that together name a row, at least one.
     :param time_column: the column that says when a row happened.
     :param features: columns to learn from. Default: all but target, time and ids.
-    :param expectations: what the data must meet: the path of a JSON file, or a list. Empty checks nothing but the schema.
+    :param expectations: what the data must meet: the path of a JSON file, or a list with at least one.
     :param max_quarantine_share: share of rows, 0 to 1, above which a partition is refused.
     :param personal_columns: columns that name or describe a person; see :class:`~stoker.operators.validate.ValidateDataOperator`.
     :param training: further arguments of :class:`~stoker.operators.train.TrainModelOperator`, such as ``test_size``.
@@ -44,6 +45,8 @@ class LoopSpec:
     :param label_delay_hours: how long after a row's time its label is known, in hours. Default: the policy's ``label_delay``.
     :param granularity: ``steps``: a task for each step; ``fused``: the same steps of the training in one task, for small
         models, where starting tasks takes longer than the work.
+    :param parallel: over how many mapped tasks a run spreads its scoring, and the profiles that drift is found in, at most; 1 to 50.
+        With 1 each is one task, which is quicker for the few partitions of an ordinary day.
     :param approval: whether a person has to approve each version before it becomes champion. While it waits the training is over, and
         its lease given back.
     :param approval_hours: how long people have, in hours, at most a year; what nobody answers is rejected.
@@ -60,12 +63,12 @@ class LoopSpec:
     target: str
     source: str
     partition: str
+    id_columns: Sequence[str]
+    expectations: str | Sequence[Mapping[str, Any]]
     pattern: str = "*"
     dataset: str = ""
-    id_columns: Sequence[str] = ()
     time_column: str | None = None
     features: Sequence[str] | None = None
-    expectations: str | Sequence[Mapping[str, Any]] = ()
     max_quarantine_share: float = 0.1
     personal_columns: Sequence[str] = ()
     training: Mapping[str, Any] = field(default_factory=lambda: {"history": "all"})
@@ -74,6 +77,7 @@ class LoopSpec:
     shadow: str | None = "previous"
     label_delay_hours: float | None = None
     granularity: str = "steps"
+    parallel: int = 1
     approval: bool = False
     approval_hours: float = 72.0
     poll_seconds: float = 5.0
@@ -92,16 +96,21 @@ class LoopSpec:
             raise ConfigurationError(
                 f"granularity must be one of {', '.join(GRANULARITIES)}; got {self.granularity!r}."
             )
+        check_tasks(self.parallel, "parallel")
         if self.approval and self.granularity == "fused":
             raise ConfigurationError(
                 "With approval=True granularity must be 'steps': a fused loop promotes in the task that trains, which cannot wait for a "
                 "person."
             )
-        if not 0 < self.approval_hours <= _YEAR:
+        if not isinstance(self.approval_hours, int | float) or not 0 < self.approval_hours <= _YEAR:
             raise ConfigurationError(
                 f"approval_hours must be above 0 and at most {_YEAR}; got {self.approval_hours!r}."
             )
         _check_partition(self.partition)
+        if not self.expectations:
+            raise ConfigurationError(
+                "expectations must hold at least one: rows that nobody checked must not train a model."
+            )
         if not self.id_columns:
             raise ConfigurationError("id_columns must name at least one column: scores are joined with labels by it.")
         self._check_plain()
@@ -134,7 +143,7 @@ class LoopSpec:
 def _check_partition(pattern: str) -> None:
     try:
         groups = re.compile(pattern).groups
-    except re.error as error:
+    except (re.error, TypeError) as error:
         raise ConfigurationError(f"partition must be a regular expression; {pattern!r} is none: {error}.") from error
     if groups != 1:
         raise ConfigurationError(

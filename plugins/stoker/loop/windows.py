@@ -13,6 +13,7 @@ from typing import Any
 from stoker.core import clock as time
 from stoker.core import wire
 from stoker.core.names import check_partition, check_version
+from stoker.core.shapes import COUNT, OBJECT, TEXT, Maybe, Shape, conform
 from stoker.errors import UsageError
 from stoker.loop.journal import Journal
 from stoker.store import layout
@@ -44,6 +45,8 @@ class Window:
 
 _State = tuple[Window, ...]
 
+_WINDOW: Mapping[str, Shape] = {"window": TEXT, "version": COUNT, "end": Maybe(TEXT), "facts": OBJECT}
+
 
 class WindowLog:
     """The monitored windows of one model, for one kind of monitoring.
@@ -66,7 +69,8 @@ class WindowLog:
             fold=_fold,
             empty=(),
             dump=lambda state: {"windows": [asdict(one) for one in state]},
-            load=lambda record: tuple(Window(**one) for one in record["windows"]),
+            load=_load,
+            shapes={"window": _WINDOW},
             clock=clock,
             new_id=new_id,
         )
@@ -103,6 +107,11 @@ class WindowLog:
         return [one for one in self._journal.read()[1] if version in {None, one.version}]
 
 
+def _load(record: dict[str, Any]) -> _State:
+    conform(record, {"windows": [_WINDOW]}, "The state of a journal of windows")
+    return tuple(Window(**one) for one in record["windows"])
+
+
 def _find(state: _State, window: str, version: int) -> Window | None:
     return next((one for one in state if (one.window, one.version) == (window, version)), None)
 
@@ -110,7 +119,7 @@ def _find(state: _State, window: str, version: int) -> Window | None:
 def _fold(state: _State, record: dict[str, Any]) -> _State:
     if record["kind"] != "window":
         return state
-    judged = Window(record["window"], record["version"], record["end"], record["facts"])
+    judged = Window(record["window"], record["version"], record.get("end"), record["facts"])
     others = [one for one in state if (one.window, one.version) != (judged.window, judged.version)]
     ordered = sorted([*others, judged], key=lambda one: (one.version, one.window))
     versions = sorted({one.version for one in ordered} - {judged.version})[-(_KEPT_VERSIONS - 1) :]

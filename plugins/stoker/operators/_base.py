@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from stoker.core.memory import limited
 from stoker.core.records import AIRFLOW, Actor, Reference
 from stoker.errors import StokerError, UsageError
 from stoker.links import VerdictLink
@@ -66,7 +67,8 @@ class StokerOperator(BaseOperator):
         :raises AirflowFailException: for every error that the same call would meet again.
         """
         try:
-            reference = work()
+            with limited(self.hook.settings.memory_limit):
+                reference = work()
             self.log_verdict(reference)
             self.conclude(context, reference)
         except StokerError as error:

@@ -20,9 +20,12 @@ def pinned_version(registry: Registry, name: str, which: str, context: Context) 
 
     :param which: an alias, or a version number, which is taken as it is.
     :raises NotFound: when the model has no such version.
+    :raises VersionArchived: when retention gave the version's files up.
     """
     if which.isdigit():
-        return registry.version(name, parse_version(which))
+        version = registry.version(name, parse_version(which))
+        version.require_files()  # an alias never leads to one without them
+        return version
     check_name(name, "model")
     check_alias(which)
     ti = context["ti"]

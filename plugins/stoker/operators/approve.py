@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.definitions.param import ParamsDict
-from airflow.sdk.exceptions import TaskAwaitingInput
 
+from stoker.compat import wait_on
 from stoker.core.clock import system_clock
 from stoker.core.records import AIRFLOW, Actor, Reference
 from stoker.errors import ApprovalRefused, ConfigurationError, ConflictError, NotApproved, NotFound
@@ -177,7 +177,7 @@ class ApproveModelOperator(StokerOperator, ApprovalOperator):
             self.log.info("Version %d was %s by %s already.", version.number, review.status, review.decided_by)
         elif answer is None and review.waits(system_clock()):
             # Not by asking once more: that would take back an answer which is just being given.
-            raise TaskAwaitingInput(method_name="execute_complete", timeout=self._patience(review))
+            wait_on(self, context, self._patience(review))
         else:
             review = self._decide(context, version, answer)
         return self._reference(version, review)

@@ -12,7 +12,7 @@ from airflow.sdk import AssetAlias, SkipMixin
 from stoker.assets import alert_asset
 from stoker.core.names import check_name
 from stoker.core.records import Reference
-from stoker.errors import ConfigurationError, NotFound, VerdictError
+from stoker.errors import ConfigurationError, VerdictError
 from stoker.operators._base import StokerOperator, engine, followers, task_key
 from stoker.operators._loop import section_with
 
@@ -122,7 +122,7 @@ class MonitorDriftOperator(StokerOperator, SkipMixin):
         check_name(self.name, "model")
         drift, store = engine("drift"), self.hook.get_conn()
         policy, report = self._policy(), engine("drift_report").ReportPolicy(self.report)
-        office, run = self._office(drift), task_key(context)
+        office, run = drift.office_of(self.hook.registry, self.name, self.baseline), task_key(context)
         windows = self._windows(drift, office, run)
         judged: list[Reference] = []
         for window in windows:
@@ -169,13 +169,6 @@ class MonitorDriftOperator(StokerOperator, SkipMixin):
             store, office, check_name(self.current, "dataset"), run=run, window=self.window
         )
         return windows
-
-    def _office(self, drift: Any) -> Any:
-        try:
-            version = self.hook.registry.resolve(self.name, self.baseline)
-        except NotFound:
-            return None
-        return drift.Office(self.name, version.number, version.manifest)
 
     def _policy(self) -> DriftPolicy:
         given = {

@@ -77,6 +77,7 @@ class PromoteModelOperator(StokerOperator):
 
         registry = self.hook.registry
         version = version_of(registry, self.name, self.version)
+        version.require_files()
         engine("candidates").verify_files(self.hook.get_conn(), version.manifest)
         expected = self.expected_version
         move = registry.promote(

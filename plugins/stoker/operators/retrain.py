@@ -14,6 +14,7 @@ from stoker.core.clock import system_clock, to_text
 from stoker.core.durations import duration_text
 from stoker.core.records import Reference
 from stoker.errors import UsageError
+from stoker.loop.intake import taken_in
 from stoker.loop.ledger import identity
 from stoker.operators._base import StokerOperator, actor_of, engine, number
 from stoker.operators._loop import broker_of, holder_of, is_backfill, loop_policy, references, written
@@ -257,7 +258,8 @@ class SettleRetrainOperator(StokerOperator):
     * ``stopped``: the data did not meet its expectations;
     * ``failed``: anything else; the requests wait again.
 
-    Of a run that took files in without a training it notes only whether they are broken.
+    Of a run that took files in without a training it notes only whether they are broken. What the validations of all partitions say
+    together stands under ``data``: the worst verdict, and the sums of ``rows_in``, ``rows_ok`` and ``rows_quarantined``.
 
     Fails only when the store is out of reach. A run that lost its lease, because that ran out and another took over, is
     told so in the log.
@@ -368,9 +370,12 @@ class SettleRetrainOperator(StokerOperator):
     def _reference(
         self, store: ObjectStore, outcome: str, reason: str, version: int | None, *, held: bool
     ) -> Reference:
+        validations = references(self.validation, "validation")
+        data = taken_in(validations) if validations else None
         facts = {"outcome": outcome, "version": version, "reasons": [reason]}
-        document = {"kind": "settlement", "model": self.name, **facts}
-        return written(store, document, "pass", {"name": self.name, **facts, "held": held})
+        document = {"kind": "settlement", "model": self.name, **facts, "data": data}
+        told = {name: value for name, value in (data or {}).items() if name != "reasons"}  # which may be many
+        return written(store, document, "pass", {"name": self.name, **facts, "data": told or None, "held": held})
 
 
 def _plan(landed: Sequence[Any]) -> tuple[list[dict[str, Any]], int]:

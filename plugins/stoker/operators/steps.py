@@ -90,19 +90,41 @@ class Steps:
         return {"name": self.spec.name, "policy": self.spec.policy, **self._store()}
 
     def predict(self) -> dict[str, Any]:
-        """Of :class:`~stoker.operators.predict.BatchPredictOperator`."""
+        """Of :class:`~stoker.operators.predict.BatchPredictOperator` in one task."""
+        return {**self.predict_share(), "dataset": self.spec.dataset, "shadow": self.spec.shadow}
+
+    def plan_predictions(self) -> dict[str, Any]:
+        """Of :class:`~stoker.operators.predict.PlanPredictionsOperator`."""
         spec = self.spec
         return {
             "model": f"{spec.name}@champion",
             "dataset": spec.dataset,
-            "id_columns": list(spec.id_columns),
             "shadow": spec.shadow,
+            "max_tasks": spec.parallel,
             **self._store(),
         }
+
+    def predict_share(self) -> dict[str, Any]:
+        """Of :class:`~stoker.operators.predict.BatchPredictOperator` in mapped tasks, but for the share of each."""
+        spec = self.spec
+        return {"model": f"{spec.name}@champion", "id_columns": list(spec.id_columns), **self._store()}
+
+    def merge_predictions(self) -> dict[str, Any]:
+        """Of :class:`~stoker.operators.predict.MergePredictionsOperator`."""
+        return self._store()
 
     def drift(self) -> dict[str, Any]:
         """Of :class:`~stoker.operators.drift.MonitorDriftOperator`."""
         return {"name": self.spec.name, "current": self.spec.dataset, "policy": self.spec.policy, **self._store()}
+
+    def plan_profiles(self) -> dict[str, Any]:
+        """Of :class:`~stoker.operators.profile.PlanProfilesOperator`."""
+        spec = self.spec
+        return {"name": spec.name, "current": spec.dataset, "max_tasks": spec.parallel, **self._store()}
+
+    def profile(self) -> dict[str, Any]:
+        """Of :class:`~stoker.operators.profile.ProfileWindowsOperator`."""
+        return {"name": self.spec.name, **self._store()}
 
     def performance(self) -> dict[str, Any]:
         """Of :class:`~stoker.operators.performance.MonitorPerformanceOperator`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,15 +11,17 @@ from typing import Any, TypeVar
 from stoker.core import wire
 from stoker.core.names import check_name
 from stoker.core.records import StoredFile
-from stoker.errors import ConflictError, IntegrityError, NotFound, UsageError, VerdictError
+from stoker.errors import ConflictError, IntegrityError, NotFound, TamperedRecord, UsageError, VerdictError
 from stoker.registry import derived
+from stoker.registry.archives import Archive
 from stoker.registry.changes import Register
 from stoker.registry.entries import Entry, entry_key, follow, read_entry
 from stoker.registry.reviews import AskApproval
 from stoker.registry.state import ModelState
-from stoker.registry.versions import version_of
+from stoker.registry.versions import Version, version_of
 from stoker.store import documents, layout
 from stoker.store.base import ObjectStore
+from stoker.store.files import scratch
 
 T = TypeVar("T")
 
@@ -92,6 +93,8 @@ class _Audit:
     digests: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
     manifests: dict[int, str] = field(default_factory=dict)
+    versions: list[Version] = field(default_factory=list)
+    archived: set[int] = field(default_factory=set)
     newest_checkpoint: int = 0
     head: str = ""
 
@@ -139,7 +142,10 @@ class _Audit:
         self.head = digest
 
     def look_at_the_rest(self, expected_head: str | None) -> None:
-        """Judge what no entry of the log has asked for."""
+        """Judge the files of all versions, and what no entry of the log has asked for."""
+        for version in self.versions:
+            if version.number not in self.archived:  # known at the end of the log only
+                self._files(version)
         for seq in sorted(self.checkpoints):
             self._checkpoint(seq, None)
         for key in sorted(self.index):
@@ -193,6 +199,8 @@ class _Audit:
             self._version(entry, entry.change)
         if isinstance(entry.change, AskApproval):
             self._evidence(entry, entry.change)
+        if isinstance(entry.change, Archive):
+            self.archived.update(entry.change.versions)
         for key, document in derived.index_objects(self.store, entry):
             if key in self.index:
                 self.index.discard(key)
@@ -214,15 +222,19 @@ class _Audit:
         nobody = ModelState(self.model)
         key = layout.blob(change.manifest)
         version = self.attempt(key, lambda: version_of(entry, derived.manifest_of(self.store, change), nobody))
-        for name, file in version.files.items() if version else ():
+        if version:
+            self.versions.append(version)
+
+    def _files(self, version: Version) -> None:
+        for name, file in version.files.items():
             if file.sha256 not in self.files:
                 self.files.add(file.sha256)
                 self.attempt(
-                    layout.blob(file.sha256), partial(self._file, f"File {name!r} of version {change.version}", file)
+                    layout.blob(file.sha256), partial(self._file, f"File {name!r} of version {version.number}", file)
                 )
 
     def _file(self, what: str, file: StoredFile) -> None:
-        with tempfile.TemporaryDirectory(prefix="stoker-audit-") as folder:
+        with scratch() as folder:
             path = Path(folder) / "file"
             documents.get_file(self.store, file.sha256, path, what)
             size = path.stat().st_size
@@ -246,7 +258,7 @@ def _matches(key: str, build: Callable[[str, int], str], number: Callable[[str],
     """The number in a key, ``None`` unless the key is exactly the one that is built from it."""
     try:
         seq = number(key)
-    except ValueError:
+    except TamperedRecord:
         return None
     return seq if seq > 0 and build(model, seq) == key else None
 

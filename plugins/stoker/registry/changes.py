@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Literal
 from stoker.core.names import check_alias, parse_version
 from stoker.core.records import Actor
 from stoker.errors import ConflictError, InvalidName, PromotionConflict, TamperedRecord, UsageError, VersionBlocked
-from stoker.registry import reviews
+from stoker.registry import archives, reviews
+from stoker.registry.archives import Archive
 from stoker.registry.reviews import Approve, AskApproval, Reject
 from stoker.registry.state import CHAMPION, OPTIONAL_INT, PREVIOUS, AliasTarget, ModelState, fields
 
@@ -113,6 +114,7 @@ def _check_target(state: ModelState, alias: str, version: int, expects: Expected
             model=state.model,
             version=version,
         )
+    state.require_files(version)
     seen = state.pointed(alias)
     if expects is not ANY and seen != expects:
         raise PromotionConflict(
@@ -213,6 +215,7 @@ class SetAlias:
 
         :raises NotFound: when there is no such version.
         :raises VersionBlocked: when it is blocked.
+        :raises VersionArchived: when its files were given up.
         :raises PromotionConflict: when the alias points elsewhere.
         """
         check_free_alias(self.alias)
@@ -317,7 +320,7 @@ class Unblock:
         return f"unblocked v{self.version}"
 
 
-Change = Register | SetAlias | Rollback | Block | Unblock | AskApproval | Approve | Reject
+Change = Register | SetAlias | Rollback | Block | Unblock | AskApproval | Approve | Reject | Archive
 
 
 def check_free_alias(alias: str) -> None:
@@ -367,6 +370,8 @@ def from_records(change: dict[str, Any], expects: dict[str, Any], what: str, *, 
             found = Unblock(fields(change, what, kind=str, version=int)["version"])
         case "ask_approval" | "approve" | "reject":
             found = reviews.from_record(change, what, actor=actor, time=time)
+        case "archive":
+            found = archives.from_record(change, what, time=time)
         case _:
             raise TamperedRecord(
                 f"{what} must make a change that Stoker knows; it has {ascii(kind)[:80]}.", record=what

@@ -86,8 +86,10 @@ class CommitLog:
         :raises TamperedRecord: when an entry does not follow from the one before it.
         """
         known = self._heads.get(model)
-        if known is None or len(known.tail) > _LONGEST_TAIL:
+        if known is None:
             known = self._newest_checkpoint(model)
+        elif len(known.tail) > _LONGEST_TAIL:
+            known = self._shortened(known)
         for entry in self._entries(model, known.state.seq + 1):
             known = known.extended(entry)
         self._heads[model] = known
@@ -246,6 +248,22 @@ class CommitLog:
         if known is not None and known.state.seq:
             derived.checked_entry(self._store, model, known.state.seq, known.state.digest, "the head seen last")
             self._heads[model] = known
+
+    def _shortened(self, head: Head) -> Head:
+        """The head from the newest checkpoint within its tail on.
+
+        Its entries were followed one by one, so none is read again; and its key is known, so nothing is listed.
+        """
+        model = head.state.model
+        for seq in range(head.state.seq // derived.EVERY * derived.EVERY, head.base, -derived.EVERY):
+            try:
+                derived.read_checkpoint(self._store, model, seq)
+            except (derived.MissingEntry, derived.ChangedEntry):
+                break
+            except (NotFound, TamperedRecord):
+                continue
+            return replace(head, base=seq, tail=head.tail[seq - head.base :])
+        return self._newest_checkpoint(model)
 
     def _newest_checkpoint(self, model: str) -> Head:
         doubt = ""

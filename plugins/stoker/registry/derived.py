@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 EVERY = 16
 """Entries between two checkpoints: the most that a cold reader has to fold, give or take a lost checkpoint."""
 
+_LAST_ENTRY = 10**20 - 1  # more digits than a key has
+
 MANIFEST_KIND = "version_manifest"
 
 
@@ -145,7 +147,8 @@ def read_version_pointer(store: ObjectStore, model: str, version: int) -> tuple[
     entry = checked_entry(store, model, record["seq"], record["entry"], key)
     change = entry.change
     if (
-        not isinstance(change, Register)
+        record["kind"] != "version_pointer"
+        or not isinstance(change, Register)
         or change.version != version
         or wire.digest(record["manifest"]) != change.manifest
     ):
@@ -168,8 +171,8 @@ def checked_entry(store: ObjectStore, model: str, seq: int, digest: str, key: st
     :raises MissingEntry: when the log lacks the entry.
     :raises ChangedEntry: when its bytes are others.
     """
-    if seq < 1:
-        raise TamperedRecord(f"{key} must name an entry from 1; it names {seq}.", record=key)
+    if not 1 <= seq <= _LAST_ENTRY:
+        raise TamperedRecord(f"{key} must name an entry from 1 in 'seq'; it names {str(seq)[:80]}.", record=key)
     place = layout.numbered(layout.log(model), seq)
     try:
         data = store.read(place)

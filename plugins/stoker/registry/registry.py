@@ -15,6 +15,7 @@ from stoker.core.clock import Clock, IdFactory
 from stoker.core.names import check_alias, check_name, check_version
 from stoker.core.records import Actor
 from stoker.errors import ConflictError, InvalidName, NotFound, TamperedRecord, UsageError
+from stoker.registry.archives import Archive
 from stoker.registry.changes import (
     ANY,
     Block,
@@ -131,6 +132,7 @@ class Registry:
             existed before is returned as it is, its aliases untouched.
         :raises UsageError: when the manifest lacks something, or the key was used for another change.
         :raises NotFound: when a file that it names is not in the store.
+        :raises VersionArchived: when the same training made a version that was archived; another parameter or seed makes another one.
         """
         check_name(name, "model")
         wanted = _registration_aliases(aliases)
@@ -145,6 +147,8 @@ class Registry:
         def propose(head: Head) -> Change | Entry:
             earlier = self._log.find(head, fingerprint_text(fingerprint))
             if earlier is not None:
+                if isinstance(earlier.change, Register):
+                    head.state.require_files(earlier.change.version)
                 return earlier
             number = head.state.versions + 1
             moves = tuple(move for alias in wanted for move in plan_moves(head.state, alias, number))
@@ -426,6 +430,29 @@ class Registry:
         """
         return self._set_blocked(name, Unblock(check_version(version)), actor=actor, reason=reason)
 
+    def archive(
+        self, name: str, choose: Callable[[ModelState], Iterable[int]], *, actor: Actor, reason: str
+    ) -> tuple[int, ...]:
+        """Give up the files of versions, in one entry; nothing is removed here. There is no way back.
+
+        From this entry on no alias can be pointed at them; a promotion that was committed before it keeps its version.
+
+        :param choose: the versions to give up at a state; called again whenever another writer was first. None writes nothing.
+        :returns: the versions that this call archived.
+        :raises NotFound: when there is no such model.
+        :raises ConflictError: when a version is archived already, an alias points at it, or it is before people.
+        """
+        _check_texts(reason, None)
+        self._head(name)
+
+        def propose(head: Head) -> Change | Entry:
+            chosen = tuple(sorted(set(choose(head.state))))
+            return Archive(chosen, self._clock()) if chosen else self._log.entry(head, head.state.seq)
+
+        done = self._log.commit(name, propose, actor=actor, reason=reason)
+        change = done.entry.change
+        return change.versions if done.new and isinstance(change, Archive) else ()
+
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> Iterator[Entry]:
         """The entries of a model's log, oldest first, each proved to follow from the one before it.
 
@@ -513,9 +540,9 @@ class Registry:
         for _, move in self._moves(head, alias):
             if to is not None and move.version == to != current:
                 return to
-            if to is None and move.version != current and move.version not in head.state.blocked:
+            if to is None and move.version != current and move.version not in head.state.blocked | head.state.archived:
                 return move.version
-        wanted = "a version that is not blocked" if to is None else f"version {to}"
+        wanted = "a version that is neither blocked nor archived" if to is None else f"version {to}"
         raise NotFound(
             f"Alias {alias!r} of model {head.state.model!r} must have pointed at {wanted} before its present version {current}; it never "
             "did, so there is nothing to go back to. Promote a version instead.",

@@ -240,6 +240,7 @@ def _lack(review: Review | None, digest: str, now: datetime) -> str:
 
 def _check_free(state: ModelState, version: int) -> None:
     state.require_version(version)
+    state.require_files(version)
     if version in state.blocked:
         raise VersionBlocked(
             f"Version {version} of model {state.model!r} must not be blocked to be decided on; it is. Have a person unblock it first.",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import NoneType
 from typing import Any
 
 from stoker.core import clock
-from stoker.errors import NotFound, TamperedRecord
+from stoker.errors import NotFound, TamperedRecord, VersionArchived
 
 CHAMPION = "champion"
 PREVIOUS = "previous"
@@ -29,6 +29,8 @@ class AliasTarget:
 
 
 WAITING, APPROVED, REJECTED, VOID = "waiting", "approved", "rejected", "void"
+
+_MOST_SPANNED = 1_000_000
 
 _REMEMBERED_REVIEWS = 100
 """Each checkpoint carries the reviews, so there must be an end to them. Who needs an older one asks again."""
@@ -108,6 +110,7 @@ class ModelState:
     :param aliases: alias to target.
     :param blocked: the versions that may not be promoted.
     :param reviews: version number to its review; the 100 that were asked for or decided last. Blocking a version makes its review void.
+    :param archived: the versions whose files retention gave up.
     """
 
     model: str
@@ -118,6 +121,7 @@ class ModelState:
     aliases: Mapping[str, AliasTarget] = field(default_factory=dict)
     blocked: frozenset[int] = frozenset()
     reviews: Mapping[int, Review] = field(default_factory=dict)
+    archived: frozenset[int] = frozenset()
 
     def pointed(self, alias: str) -> int | None:
         """The version that the alias points at, ``None`` when it is unset."""
@@ -138,6 +142,14 @@ class ModelState:
                 versions=self.versions,
             )
 
+    def require_files(self, version: int) -> None:
+        """Refuse a version whose files were given up.
+
+        :raises VersionArchived: when it is archived.
+        """
+        if version in self.archived:
+            raise files_given_up(self.model, version)
+
     def waiting(self, now: datetime) -> list[Review]:
         """The reviews that can still be decided, the one that runs out first before the others."""
         return sorted((review for review in self.reviews.values() if review.waits(now)), key=lambda one: one.until)
@@ -152,6 +164,8 @@ class ModelState:
         # Entries carry the digest of this record, so a log without reviews must give the record that it always gave.
         if self.reviews:
             record["reviews"] = [self.reviews[version].to_record() for version in sorted(self.reviews)]
+        if self.archived:
+            record["archived"] = as_spans(self.archived)
         return record
 
     def with_review(self, review: Review) -> ModelState:
@@ -178,8 +192,8 @@ class ModelState:
         :param place: the fields that :meth:`to_record` leaves out.
         :raises TamperedRecord: when it is not of that form.
         """
-        reviewed = {"reviews": list} if isinstance(record, dict) and "reviews" in record else {}
-        given = fields(record, what, versions=int, aliases=dict, blocked=list, **reviewed)
+        later = {name: list for name in ("reviews", "archived") if isinstance(record, dict) and name in record}
+        given = fields(record, what, versions=int, aliases=dict, blocked=list, **later)
         aliases = {
             alias: AliasTarget(**fields(to, what, version=int, seq=int)) for alias, to in given["aliases"].items()
         }
@@ -191,6 +205,7 @@ class ModelState:
             aliases=aliases,
             blocked=frozenset(given["blocked"]),
             reviews={review.version: review for review in reviews},
+            archived=frozenset(from_spans(given.get("archived", []), what)),
             **place,
         )
 
@@ -213,6 +228,42 @@ def fields(value: Any, what: str, **types: type | tuple[type, ...]) -> dict[str,
                 f"{what} has the wrong type of value in {name!r}: {ascii(value[name])[:80]}.", record=what
             )
     return value
+
+
+def files_given_up(model: str, version: int) -> VersionArchived:
+    """The error for whoever needs the files of an archived version."""
+    return VersionArchived(
+        f"Version {version} of model {model!r} must have its files; retention gave them up. Name another version, or "
+        "train one that differs from it.",
+        model=model,
+        version=version,
+    )
+
+
+def as_spans(numbers: Iterable[int]) -> list[list[int]]:
+    """Numbers as their first and last in a row, ascending: years of archived versions stay a short record."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and spans[-1][1] == number - 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return spans
+
+
+def from_spans(spans: list[Any], what: str) -> tuple[int, ...]:
+    """The inverse of :func:`as_spans`.
+
+    :param what: the name of the record, for the error message.
+    :raises TamperedRecord: when they are none, or cover more than a million numbers.
+    """
+    sound = all(isinstance(one, list) and len(one) == 2 and all(type(end) is int for end in one) for one in spans)
+    # Counted before it is unfolded: two numbers can stand for any amount of memory.
+    if not sound or sum(max(last - first + 1, 0) for first, last in spans) > _MOST_SPANNED:
+        raise TamperedRecord(
+            f"{what} must list versions as first and last numbers; it has {ascii(spans)[:80]}.", record=what
+        )
+    return tuple(number for first, last in spans for number in range(first, last + 1))
 
 
 def moment(text: str, what: str) -> datetime:

@@ -15,7 +15,7 @@ from stoker.errors import GateFailed, TamperedRecord, UsageError
 from stoker.registry.changes import Register
 from stoker.registry.derived import MANIFEST_KIND
 from stoker.registry.entries import Entry
-from stoker.registry.state import ModelState
+from stoker.registry.state import ModelState, files_given_up
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # Files are fetched under these names, so a name must not lead anywhere.
@@ -24,7 +24,7 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a model. Everything but ``aliases`` and ``blocked`` never changes.
+    """One version of a model. Everything but ``aliases``, ``blocked`` and ``archived`` never changes.
 
     :param model: the model's name.
     :param number: from 1, in the order of registration.
@@ -37,6 +37,7 @@ class Version:
     :param reason: why.
     :param aliases: the aliases that pointed at it when it was read.
     :param blocked: whether it was blocked when it was read.
+    :param archived: whether its files had been given up when it was read.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Version:
     reason: str
     aliases: tuple[str, ...] = ()
     blocked: bool = False
+    archived: bool = False
 
     @property
     def files(self) -> dict[str, StoredFile]:
@@ -61,6 +63,14 @@ class Version:
         """The verdict of its evaluation, ``None`` when it was registered without one."""
         evaluation = self.manifest.get("evaluation")
         return Verdict.from_record(evaluation["verdict"]) if evaluation else None
+
+    def require_files(self) -> None:
+        """Refuse a version whose files retention gave up.
+
+        :raises VersionArchived: when it did.
+        """
+        if self.archived:
+            raise files_given_up(self.model, self.number)
 
     def require_pass(self) -> None:
         """Refuse a version that has not passed its gates.
@@ -117,6 +127,7 @@ def version_of(entry: Entry, document: Mapping[str, Any], state: ModelState) -> 
         reason=entry.reason,
         aliases=tuple(sorted(alias for alias, to in state.aliases.items() if to.version == change.version)),
         blocked=change.version in state.blocked,
+        archived=change.version in state.archived,
     )
 
 

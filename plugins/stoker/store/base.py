@@ -3,8 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+
+from stoker.core import wire
+
+MAX_READ_BYTES = wire.MAX_RECORD_BYTES
+"""What :meth:`ObjectStore.read` takes into memory: the largest record. Larger objects are files."""
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What a store knows of an object without reading it.
+
+    :param size: its length in bytes.
+    :param modified: when it was written, in UTC, by the clock of the store: the file system's, S3's.
+    """
+
+    size: int
+    modified: datetime
 
 
 @runtime_checkable
@@ -47,19 +66,28 @@ class ObjectStore(Protocol):
         ...
 
     def read(self, key: str) -> bytes:
-        """The whole object.
+        """The whole object, which must be at most :data:`MAX_READ_BYTES` long; :meth:`read_to_file` is for all others.
 
         :raises NotFound: when there is none.
+        :raises TamperedRecord: when it is larger. Nothing of it is read then.
         :raises StoreUnavailable: when the store failed.
         """
         ...
 
     def read_to_file(self, key: str, path: Path) -> None:
-        """As :meth:`read`, into a local file that must not exist yet."""
+        """As :meth:`read`, of any size, into a local file that must not exist yet."""
         ...
 
     def exists(self, key: str) -> bool:
         """Whether the key holds an object."""
+        ...
+
+    def stat(self, key: str) -> Stat:
+        """The object's size and age; its bytes are not read.
+
+        :raises NotFound: when there is none.
+        :raises StoreUnavailable: when the store failed.
+        """
         ...
 
     def keys(self, prefix: str, *, after: str = "") -> Iterator[str]:
@@ -75,4 +103,8 @@ class ObjectStore(Protocol):
 
     def delete_swept(self, key: str) -> None:
         """Remove an object that retention gave up. No error when it is gone already."""
+        ...
+
+    def sweep_temporary(self) -> int:
+        """Remove what writers that were killed a day ago or earlier left beside the objects, and return how many files that were."""
         ...

@@ -13,13 +13,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Barrier
 
-from stoker.core.clock import random_id
-from stoker.errors import AlreadyExists, NotFound, StokerError, UsageError
-from stoker.store.base import ObjectStore
+from stoker.core.clock import random_id, system_clock
+from stoker.errors import AlreadyExists, NotFound, StokerError, TamperedRecord, UsageError
+from stoker.store.base import MAX_READ_BYTES, ObjectStore
 
 Check = Callable[[ObjectStore], None]
 
@@ -38,7 +39,9 @@ def conformance_checks() -> list[Check]:
         one_of_many_writers_wins,
         a_missing_key_is_not_found,
         an_empty_object_is_an_object,
+        an_object_knows_its_size_and_age,
         a_large_object_comes_back_whole,
+        an_object_too_large_to_read_is_refused,
         files_go_in_and_come_out,
         keys_are_listed_in_order,
         a_listing_starts_after_a_key,
@@ -112,6 +115,17 @@ def an_empty_object_is_an_object(store: ObjectStore) -> None:
     _must(store.exists(key) and store.read(key) == b"", "an empty object is there")
 
 
+def an_object_knows_its_size_and_age(store: ObjectStore) -> None:
+    """By the store's own clock, which must be within five minutes of ours: S3 itself refuses more than fifteen."""
+    place = _place()
+    store.create(f"{place}/key", b"bytes")
+    found = store.stat(f"{place}/key")
+    _must(found.size == len(b"bytes"), f"an object of 5 bytes has size 5; got {found.size}")
+    age = abs(system_clock() - found.modified)
+    _must(age < timedelta(minutes=5), f"an object that was just written is young; it is {age} old")
+    _must_raise(NotFound, partial(store.stat, f"{place}/other"), "the stat of a missing key")
+
+
 def a_large_object_comes_back_whole(store: ObjectStore) -> None:
     """5 MB, more than any buffer on the way."""
     key = f"{_place()}/key"
@@ -119,6 +133,17 @@ def a_large_object_comes_back_whole(store: ObjectStore) -> None:
     store.create(key, data)
     store.create(key, data)
     _must(store.read(key) == data, "all of it comes back")
+
+
+def an_object_too_large_to_read_is_refused(store: ObjectStore) -> None:
+    """One byte more than a record may have: fetched as a file, and not read."""
+    key = f"{_place()}/key"
+    store.create(key, b"\0" * (MAX_READ_BYTES + 1))
+    _must_raise(TamperedRecord, partial(store.read, key), "reading a large object into memory")
+    with tempfile.TemporaryDirectory(prefix="stoker-") as folder:
+        target = Path(folder, "fetched")
+        store.read_to_file(key, target)
+        _must(target.stat().st_size == MAX_READ_BYTES + 1, "a large object comes out as a file")
 
 
 def files_go_in_and_come_out(store: ObjectStore) -> None:
@@ -214,6 +239,7 @@ def hostile_keys_are_refused(store: ObjectStore) -> None:
                 partial(store.read, key),
                 partial(store.read_to_file, key, target),
                 partial(store.exists, key),
+                partial(store.stat, key),
                 partial(store.delete_swept, key),
             ):
                 _must_raise(UsageError, call, f"the key {ascii(key)[:40]}")

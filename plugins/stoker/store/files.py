@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,28 @@ from typing import BinaryIO
 from stoker.errors import SourceNotFound, StoreUnavailable, UsageError
 
 CHUNK = 1024 * 1024
+
+_DISK_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EMFILE, errno.ENFILE}
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for temporary files, which is gone afterwards.
+
+    :raises StoreUnavailable: when the local disk refuses what the block does in it. Other errors of the block pass.
+    """
+    made = False
+    try:
+        with tempfile.TemporaryDirectory(prefix="stoker-", ignore_cleanup_errors=True) as folder:
+            made = True
+            yield Path(folder)
+    except OSError as error:
+        if made and error.errno not in _DISK_REFUSALS:
+            raise
+        raise StoreUnavailable(
+            f"The local disk must take temporary files; it failed: {error}. Make room, or set TMPDIR to a folder that has some, and "
+            "try again."
+        ) from error
 
 
 @contextmanager

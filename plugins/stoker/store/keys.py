@@ -1,10 +1,11 @@
-"""What a key may be, and the two answers about a key that every store gives in the same words."""
+"""What a key may be, and the answers about a key that every store gives in the same words."""
 
 from __future__ import annotations
 
 import re
 
-from stoker.errors import AlreadyExists, NotFound, UsageError
+from stoker.errors import AlreadyExists, NotFound, TamperedRecord, UsageError
+from stoker.store.base import MAX_READ_BYTES
 
 MAX_KEY_LENGTH = 900
 """S3 takes 1,024 bytes, of which a store's own prefix needs some."""
@@ -55,6 +56,20 @@ def not_found(uri: str, key: str) -> NotFound:
     return NotFound(
         f"The object must exist; {uri} has none under {key!r}. Check the name, and the address of the store.", key=key
     )
+
+
+def check_readable(uri: str, key: str, size: int) -> None:
+    """Let an object be read into memory.
+
+    :raises TamperedRecord: when it is larger than any record that Stoker writes.
+    """
+    if size > MAX_READ_BYTES:
+        raise TamperedRecord(
+            f"A record must be at most {MAX_READ_BYTES} bytes; {key!r} in {uri} has {size}, and none of it was read. A document is "
+            "named by the digest that a step gave out; find out who wrote this one.",
+            key=key,
+            size=size,
+        )
 
 
 def already_exists(uri: str, key: str) -> AlreadyExists:

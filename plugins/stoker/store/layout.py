@@ -5,6 +5,7 @@
     blobs/<2>/<sha256>                               every document, model, report and data file, by its content
     datasets/<dataset>/<stage>/<partition>/<20 digits>.json   which snapshot a partition means; the highest number counts
     training/<fingerprint>/<20 digits>.json          which candidate a training fingerprint gave
+    profiles/<sha256>.json                           which profile a window has in the cells of a reference; derived
     models/<model>/log/<20 digits>.json              the commit log; writing entry N+1 is the commit
     models/<model>/checkpoints/<20 digits>.json      folded state after an entry; derived; numbered downwards, the newest sorts first
     models/<model>/versions/<n>/manifest.json        a version's manifest with the place of its entry; derived
@@ -14,6 +15,10 @@
     models/<model>/pins/<sha256>.json                which version a run works with, by the SHA-256 of the run's key
     landings/<dataset>/<mark>/<sha256>.json          what became of a landed file: announced, taken, refused
     replays/<20 digits>/<sha256>.json                signatures of webhooks that were used, by the Unix second that they cover
+    retention/rounds/<20 digits>/<20 digits>.json    what a sweep condemned, what was spared from it, what it gave up; rounds are
+                                                     numbered downwards, the newest sorts first
+    retention/rounds/<20 digits>/finished.json       the round is over: nothing is removed by it any more
+    retention/lists/<20 digits>/<sha256>.json        the digests that a round names, in pieces; gone when the next one is over
 
 Names must have passed :mod:`stoker.core.names` before they come here; digests are checked here.
 """
@@ -23,7 +28,7 @@ from __future__ import annotations
 import re
 
 from stoker.core.names import check_name, check_partition, check_version
-from stoker.errors import CorruptArtifact
+from stoker.errors import CorruptArtifact, TamperedRecord
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NUMBER_WIDTH = 20
@@ -38,9 +43,9 @@ def numbered(prefix: str, number: int) -> str:
 def number_of(key: str) -> int:
     """The number in a key that :func:`numbered` built.
 
-    :raises ValueError: when the key is not of that form.
+    :raises TamperedRecord: when the key is not of that form.
     """
-    return int(key.rsplit("/", 1)[-1].removesuffix(".json"))
+    return _number(key, key.rsplit("/", 1)[-1].removesuffix(".json"))
 
 
 def check_digest(digest: str) -> str:
@@ -74,6 +79,26 @@ def training(fingerprint: str) -> str:
     return f"training/{check_digest(fingerprint)}/"
 
 
+PROFILES = "profiles/"
+
+
+def window_profile(digest: str) -> str:
+    """The key of what was counted of a window, by the SHA-256 of everything that it follows from."""
+    return f"{PROFILES}{check_digest(digest)}.json"
+
+
+BLOBS = "blobs/"
+"""The prefix of everything that is stored by its content."""
+
+
+DATASETS = "datasets/"
+"""The prefix of the pointers of all datasets."""
+
+
+TRAINING = "training/"
+"""The prefix of the pointers of all trainings."""
+
+
 MODELS = "models/"
 
 
@@ -105,7 +130,7 @@ def numbered_down(prefix: str, number: int) -> str:
 def checkpoint_seq(key: str) -> int:
     """The entry whose checkpoint a key of :func:`checkpoint` is.
 
-    :raises ValueError: when the key is not of that form.
+    :raises TamperedRecord: when the key is not of that form.
     """
     return _LAST_NUMBER - number_of(key)
 
@@ -123,6 +148,16 @@ def key_index(name: str, digest: str) -> str:
 def journal(name: str, kind: str) -> str:
     """The prefix of one of a model's journals: ``broker``, ``drift``, ``performance``."""
     return f"{model(name)}loop/{check_name(kind, 'journal')}/"
+
+
+def journals(name: str) -> str:
+    """The prefix of all journals of a model."""
+    return f"{model(name)}loop/"
+
+
+def pins(name: str) -> str:
+    """The prefix of what runs pinned."""
+    return f"{model(name)}pins/"
 
 
 def pin(name: str, digest: str) -> str:
@@ -149,5 +184,53 @@ def replay(second: int, digest: str) -> str:
 
 
 def replay_second(key: str) -> int:
-    """The second in a key of :func:`replay`."""
-    return int(key.split("/")[1])
+    """The second in a key of :func:`replay`.
+
+    :raises TamperedRecord: when the key is not of that form.
+    """
+    return _number(key, key.split("/")[1])
+
+
+ROUNDS = "retention/rounds/"
+"""The prefix of all rounds of the retention sweep."""
+
+
+def sweep_round(number: int) -> str:
+    """The prefix of the entries of a round, from 1. Counting down, so that the newest is the first of a listing."""
+    return f"{ROUNDS}{_LAST_NUMBER - number:0{_NUMBER_WIDTH}d}/"
+
+
+def sweep_round_number(key: str) -> int:
+    """The number of the round that a key below :data:`ROUNDS` belongs to.
+
+    :raises TamperedRecord: when the key is not of that form.
+    """
+    return _LAST_NUMBER - _number(key, key.removeprefix(ROUNDS).split("/")[0])
+
+
+def sweep_finished(number: int) -> str:
+    """The key of the mark that a round is over; it sorts after the round's entries."""
+    return f"{sweep_round(number)}finished.json"
+
+
+SWEEP_LISTS = "retention/lists/"
+"""The prefix of the lists of all rounds."""
+
+
+def sweep_lists(number: int) -> str:
+    """The prefix of the lists of digests that a round names. Counting up, so that a listing comes to the oldest first."""
+    return f"{SWEEP_LISTS}{number:0{_NUMBER_WIDTH}d}/"
+
+
+def sweep_list(number: int, digest: str) -> str:
+    """The key of a piece of such a list, by its content."""
+    return f"{sweep_lists(number)}{check_digest(digest)}.json"
+
+
+def _number(key: str, digits: str) -> int:
+    if len(digits) != _NUMBER_WIDTH or not digits.isdecimal():
+        raise TamperedRecord(
+            f"{key} must carry a number of {_NUMBER_WIDTH} digits; something else than Stoker put it there. Find out what, then remove it.",
+            record=key,
+        )
+    return int(digits)

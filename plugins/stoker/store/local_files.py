@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,7 +29,8 @@ from stoker.errors import (
     UsageError,
 )
 from stoker.store import files
-from stoker.store.keys import TEMPORARY, already_exists, check_key, check_prefix, is_part, not_found
+from stoker.store.base import Stat
+from stoker.store.keys import TEMPORARY, already_exists, check_key, check_prefix, check_readable, is_part, not_found
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class LocalStore:
     def read(self, key: str) -> bytes:
         """The whole object."""
         with self._opened(key) as file:
+            check_readable(self._uri, key, os.fstat(file.fileno()).st_size)
             return file.read()
 
     def read_to_file(self, key: str, path: Path) -> None:
@@ -94,6 +96,12 @@ class LocalStore:
                 return True
         except NotFound:
             return False
+
+    def stat(self, key: str) -> Stat:
+        """The size of the file, and when its content was written."""
+        with self._opened(key) as file:
+            status = os.fstat(file.fileno())
+        return Stat(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def keys(self, prefix: str, *, after: str = "") -> Iterator[str]:
         """The keys in order. Only folders that can hold such keys are looked into, each when the listing reaches it."""

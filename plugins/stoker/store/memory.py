@@ -7,8 +7,10 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from pathlib import Path
 
+from stoker.core.clock import Clock, system_clock
 from stoker.store import files
-from stoker.store.keys import already_exists, check_key, check_prefix, not_found
+from stoker.store.base import Stat
+from stoker.store.keys import already_exists, check_key, check_prefix, check_readable, not_found
 
 
 class MemoryStore:
@@ -16,12 +18,15 @@ class MemoryStore:
 
     :param name: what it is called in its ``memory://`` address; two stores of one name share nothing
         (:func:`stoker.store.opening.open_store` is what gives the same store for the same name).
+    :param clock: the time at which objects are written, as :meth:`stat` tells it.
     """
 
-    def __init__(self, name: str = "store") -> None:
+    def __init__(self, name: str = "store", *, clock: Clock = system_clock) -> None:
         self._uri = f"memory://{name}"
         self._lock = threading.Lock()
+        self._clock = clock
         self._objects: dict[str, bytes] = {}
+        self._stats: dict[str, Stat] = {}
         self._keys: list[str] = []  # the keys of _objects in order, so that a listing starts where it must
 
     @property
@@ -35,6 +40,7 @@ class MemoryStore:
         with self._lock:
             if key not in self._objects:
                 self._objects[key] = bytes(data)
+                self._stats[key] = Stat(len(data), self._clock())
                 insort(self._keys, key)
             elif self._objects[key] != data:
                 raise already_exists(self._uri, key)
@@ -46,15 +52,13 @@ class MemoryStore:
 
     def read(self, key: str) -> bytes:
         """The bytes under the key."""
-        check_key(key)
-        with self._lock:
-            if key not in self._objects:
-                raise not_found(self._uri, key)
-            return self._objects[key]
+        data = self._bytes(key)
+        check_readable(self._uri, key, len(data))
+        return data
 
     def read_to_file(self, key: str, path: Path) -> None:
         """Write the bytes under the key into a new local file."""
-        data = self.read(key)
+        data = self._bytes(key)
         with files.fetching(path) as file:
             file.write(data)
 
@@ -63,6 +67,14 @@ class MemoryStore:
         check_key(key)
         with self._lock:
             return key in self._objects
+
+    def stat(self, key: str) -> Stat:
+        """The size of the bytes under the key, and when they came there."""
+        check_key(key)
+        with self._lock:
+            if key not in self._stats:
+                raise not_found(self._uri, key)
+            return self._stats[key]
 
     def keys(self, prefix: str, *, after: str = "") -> Iterator[str]:
         """The keys in order. Each is looked up when it is asked for, so writers may go on meanwhile."""
@@ -84,6 +96,18 @@ class MemoryStore:
         with self._lock:
             if self._objects.pop(key, None) is not None:
                 del self._keys[bisect_left(self._keys, key)]
+                del self._stats[key]
+
+    def sweep_temporary(self) -> int:
+        """Nothing: a writer that dies takes its memory along."""
+        return 0
+
+    def _bytes(self, key: str) -> bytes:
+        check_key(key)
+        with self._lock:
+            if key not in self._objects:
+                raise not_found(self._uri, key)
+            return self._objects[key]
 
     def _listed(self, prefix: str, last: str) -> Iterator[str]:
         while (key := self._next_key(prefix, last)) is not None:

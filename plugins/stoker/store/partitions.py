@@ -11,6 +11,7 @@ from typing import Any
 
 from stoker.core import clock as time
 from stoker.core import wire
+from stoker.core.record_shapes import parse_pointer
 from stoker.errors import AlreadyExists, StoreUnavailable
 from stoker.store import layout
 from stoker.store.base import ObjectStore
@@ -229,4 +230,4 @@ def _valid(store: ObjectStore, key: str) -> dict[str, Any] | None:
 
 
 def _read(store: ObjectStore, key: str) -> dict[str, Any]:
-    return wire.parse(store.read(key), f"The partition pointer {key}")
+    return parse_pointer(store.read(key), f"The partition pointer {key}", "partition")

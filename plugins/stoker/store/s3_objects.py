@@ -12,13 +12,15 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
+from datetime import UTC
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from stoker.errors import CommitStateUnknown, ConfigurationError, NotFound, UsageError
 from stoker.store import files
-from stoker.store.keys import already_exists, check_key, check_prefix, is_key, not_found
+from stoker.store.base import Stat
+from stoker.store.keys import already_exists, check_key, check_prefix, check_readable, is_key, not_found
 from stoker.store.retries import Patience
 from stoker.store.s3_failures import AGAIN, Failure, Kind, diagnose
 
@@ -101,7 +103,9 @@ class S3Store:
         full = self._full(key)
 
         def fetch() -> bytes:
-            with self._opened(full) as body:
+            answer = self._client.get_object(Key=full, **self._bucket)
+            with closing(answer["Body"]) as body:
+                check_readable(self._uri, key, answer["ContentLength"])
                 data: bytes = body.read()
                 return data
 
@@ -123,12 +127,17 @@ class S3Store:
 
     def exists(self, key: str) -> bool:
         """Whether the key holds an object. In a bucket that is missing none does: S3 does not tell the two apart here."""
-        full = self._full(key)
         try:
-            self._answered(lambda: self._client.head_object(Key=full, **self._bucket), f"looking for {key!r}", key)
+            self.stat(key)
         except NotFound:
             return False
         return True
+
+    def stat(self, key: str) -> Stat:
+        """The size of the object, and when it was written by the clock of S3."""
+        full = self._full(key)
+        answer = self._answered(lambda: self._client.head_object(Key=full, **self._bucket), f"looking for {key!r}", key)
+        return Stat(answer["ContentLength"], answer["LastModified"].astimezone(UTC))
 
     def keys(self, prefix: str, *, after: str = "") -> Iterator[str]:
         """The keys in order, fetched a page of at most 1,000 at a time."""
@@ -152,6 +161,10 @@ class S3Store:
         self._answered(
             lambda: self._client.delete_object(Key=full, **self._bucket), f"removing {key!r}", key, writing=True
         )
+
+    def sweep_temporary(self) -> int:
+        """Nothing: an upload is one request, so S3 keeps all of it or nothing."""
+        return 0
 
     def _create(self, key: str, source: _Source) -> None:
         doing = f"writing {key!r}"

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
-from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 
+from stoker.compat import AdvanceItem, SharedStreamProducer
 from stoker.core import wire
 from stoker.core.clock import system_clock
 from stoker.core.records import Reference
@@ -96,7 +96,7 @@ class NewDataEventTrigger(BaseEventTrigger):
             yield TriggerEvent(announcement)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """The same events without a word from Airflow whether they were stored, for use outside a triggerer."""
+        """The same events without a word from Airflow whether they were stored: what Airflow 3.2 runs, for each watcher by itself."""
         async for announcement, _ in Announcer(self.watch(), self.poll_seconds).open_stream():
             yield TriggerEvent(announcement)
 

@@ -230,6 +230,8 @@ def _not_promotable(version: VersionRow, champion: int | None) -> str | None:
         return "It is the champion already."
     if version.blocked:
         return "It is blocked. Unblock it first."
+    if version.archived:
+        return "Retention gave its files up."
     if version.outcome != Outcome.PASS:
         return "Its evaluation did not pass, and only a version that passed can be promoted here."
     if version.review and version.review.status == "waiting":

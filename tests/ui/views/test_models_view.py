@@ -169,8 +169,8 @@ def test_a_record_that_lacks_a_field_is_damage(views: Views, registry: Registry,
     store.create(layout.numbered(f"{layout.journal('churn', 'broker')}entries/", 1), record)
     model = views.model("churn")
     assert model.state == "damaged"
-    assert "lacks what every such record has" in model.state_reason
-    with pytest.raises(TamperedRecord, match="lacks what every such record has"):
+    assert "must have true or false in 'granted'" in model.state_reason
+    with pytest.raises(TamperedRecord, match="'granted'"):
         views.why("churn")
 
 

@@ -12,6 +12,9 @@ from stoker.store.documents import get_bytes
 from stoker.ui.views.reading import Reading, mapping, text
 from stoker.ui.views.records import DocumentView
 
+MAX_PAGE_BYTES = 64 * 1024 * 1024
+"""A page of Evidently is 4 MB, and grows with its columns. The server holds it in memory for each reader."""
+
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -57,7 +60,7 @@ def read_evidently(reading: Reading, digest: str) -> bytes:
         raise NotFound(
             "A document with a report of Evidently is needed here; this one has none. Ask for it with report='always'."
         )
-    return get_bytes(reading.store, report, "The report")
+    return get_bytes(reading.store, report, "The report", limit=MAX_PAGE_BYTES)
 
 
 def _evidently(content: Mapping[str, Any]) -> str | None:

@@ -223,6 +223,7 @@ class ModelView:
 class VersionRow:
     """A version in the list.
 
+    :param archived: whether retention gave its files up.
     :param outcome: the verdict of its evaluation, ``not_configured`` when it has none.
     :param reason: the first reason of the verdict.
     :param metrics: by name, the one that decided first.
@@ -238,6 +239,7 @@ class VersionRow:
     number: int
     aliases: list[str]
     blocked: bool
+    archived: bool
     outcome: str
     reason: str
     metrics: dict[str, float | None]

@@ -47,6 +47,7 @@ def version_row(reading: Reading, state: ModelState, at: int) -> VersionRow:
         row,
         aliases=sorted(alias for alias, target in state.aliases.items() if target.version == at),
         blocked=at in state.blocked,
+        archived=at in state.archived,
         review=review_brief(reading, review) if review else None,
     )
 
@@ -96,6 +97,7 @@ def _row(version: Version) -> VersionRow:
         number=version.number,
         aliases=[],
         blocked=False,
+        archived=False,
         outcome=verdict.outcome.value if verdict else "not_configured",
         reason=verdict.reasons[0] if verdict else "It was not evaluated.",
         metrics={**deciding, **metrics},

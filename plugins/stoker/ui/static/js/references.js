@@ -10,7 +10,7 @@ const WORST_FIRST = ["fail", "insufficient_data", "inconclusive", "not_configure
 const KINDS = {
   dataset: "Data", validation: "Validation", candidate: "Training", evaluation: "Evaluation", version: "Registration", alias: "Promotion",
   predictions: "Scoring", drift: "Drift", performance: "Performance", triage: "Triage", request: "Request", claim: "Wake-up",
-  settlement: "Settlement", landing: "Landed files",
+  settlement: "Settlement", landing: "Landed files", profile: "Profiles",
 };
 
 // Of these kinds the digest is not that of a document.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,15 +28,20 @@ class Disk:
     :param stop_at: the number of the call, from 1, that does not happen any more; 0 for never.
     :param stop: ends it.
     :param torn: whether a write that is cut short leaves its first half.
-    :param forgets: ``files`` or ``folders``: pretends that the code did not sync them.
+    :param forgets: the function whose syncs are left out.
+    :param syncs: whether the other syncs are carried out, which only a real disk needs.
     """
 
-    def __init__(self, *, stop_at: int = 0, stop: Callable[[], Any], torn: bool = False, forgets: str = "") -> None:
+    def __init__(
+        self, *, stop_at: int = 0, stop: Callable[[], Any], torn: bool = False, forgets: str = "", syncs: bool = False
+    ) -> None:
         self.calls = 0
+        self.synced_by: set[str] = set()
         self._stop_at = stop_at
         self._stop = stop
         self._torn = torn
         self._forgets = forgets
+        self._syncs = syncs
         self._files: set[int] = set()  # descriptors of files that were made
         self._unsynced: set[Inode] = set()
         self._names: set[tuple[Inode, str]] = set()
@@ -53,6 +59,10 @@ class Disk:
         finally:
             for name, real in self._real.items():
                 setattr(os, name, real)
+
+    def stop_in(self, calls: int) -> None:
+        """Count ``stop_at`` from here."""
+        self._stop_at = self.calls + calls
 
     def lose(self, root: Path, *, spare: Callable[[], bool] = lambda: False) -> None:
         """Take away what a power cut takes, below ``root``.
@@ -96,11 +106,16 @@ class Disk:
 
     def _fsync(self, file: int) -> None:
         self._step()
+        caller = sys._getframe(1).f_code.co_name
+        self.synced_by.add(caller)
+        if caller == self._forgets:
+            return
+        if self._syncs:
+            self._real["fsync"](file)
         status = os.fstat(file)
         if stat.S_ISDIR(status.st_mode):
-            if self._forgets != "folders":
-                self._names = {(folder, name) for folder, name in self._names if folder != _inode(status)}
-        elif self._forgets != "files":
+            self._names = {(folder, name) for folder, name in self._names if folder != _inode(status)}
+        else:
             self._unsynced.discard(_inode(status))
 
     def _link(self, source: Any, target: Any, *, src_dir_fd: int, dst_dir_fd: int, follow_symlinks: bool) -> None:
