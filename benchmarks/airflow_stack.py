@@ -94,7 +94,7 @@ class AirflowStack:
         """
         deadline = time.monotonic() + seconds
         while not self._healthy():
-            if self._process is None or self._process.poll() is not None:
+            if self._ended():
                 raise RuntimeError(f"Airflow ended while it started:\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Airflow must be ready within {seconds:.0f} s; it is not:\n{self.log_tail()}")
@@ -149,6 +149,9 @@ class AirflowStack:
         """The last lines that Airflow printed."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-_LOG_LINES:])
+
+    def _ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     def _healthy(self) -> bool:
         try:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from benchmarks.gateway import KEY, SECRET, Gateway, gateway
 
 from stoker.core.clock import random_id
 from stoker.errors import AlreadyExists, PromotionConflict, TransportError
@@ -21,7 +22,6 @@ from stoker.store.probe import probe_conditional_writes
 from stoker.store.s3_objects import S3Store
 from tests.dags.conftest import airflow_database, landing, returned, run, states, store_uri  # noqa: F401 - fixtures
 from tests.registry.cases import MODEL, promote, register
-from tests.rgw.gateway import KEY, SECRET, Gateway, gateway
 
 BUCKET = "stoker"
 pytestmark = pytest.mark.cluster

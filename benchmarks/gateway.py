@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -17,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from benchmarks.airflow_stack import free_port
 from stoker.core.clock import random_id
 
 KEY, SECRET = "test", "testtest"
@@ -64,7 +64,7 @@ class Gateway:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, monitor = _free_port(), _free_port()
+        self.port, monitor = free_port(), free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.fsid = str(uuid.UUID(random_id()))
         self.monitor = f"[v1:127.0.0.1:{monitor}/0]"
@@ -81,7 +81,7 @@ class Gateway:
         self._ceph("ceph-mon", "-i", "a", *_AS_ROOT)
         self._ceph("ceph", "osd", "new", disk)
         self._ceph("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", disk, *_AS_ROOT)  # another uuid would never join
-        self._ceph("ceph-osd", "-i", "0", *_AS_ROOT)
+        self._start_storage()
         self._ceph("ceph", "osd", "crush", "add", "osd.0", "1.0", "root=default", "host=localhost")
         user = ["--uid=test", "--display-name=test", f"--access-key={KEY}", f"--secret={SECRET}"]
         self._ceph("radosgw-admin", "user", "create", *user)
@@ -96,6 +96,15 @@ class Gateway:
                 return
             time.sleep(0.5)
         raise RuntimeError(f"The gateway must answer within a minute; see {self.folder}/log.")
+
+    def _start_storage(self) -> None:
+        # On a busy machine it may speak before the monitor told it who it is, and gives up: "wrong fsid".
+        for _ in range(5):
+            with suppress(RuntimeError):
+                self._ceph("ceph-osd", "-i", "0", *_AS_ROOT)
+                return
+            time.sleep(1)
+        raise RuntimeError(f"The storage daemon must start; see {self.folder}/log.")
 
     def kill(self) -> None:
         """Kill the gateway without a warning."""
@@ -153,9 +162,3 @@ def _run(*command: str) -> None:
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} must end well; it ended with {done.returncode}.")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
