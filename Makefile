@@ -66,7 +66,7 @@ cluster-packages: $(READY)
 
 fault-test: $(READY) cluster-packages ## kills, power cuts, races and hostile inputs at full size (Debian, root: half an hour or more)
 	command -v strace >/dev/null || (apt-get update && apt-get install -y --no-install-recommends strace)
-	$(ALONE) $(BIN)/python -m pytest tests/faults tests/security -m fault
+	$(ALONE) $(BIN)/python -m pytest tests/faults tests/security tests/ui -m fault
 
 docker-check: $(READY) ## build and start the image without Docker (Debian, root: installs Redis)
 	command -v redis-server >/dev/null || (apt-get update && apt-get install -y --no-install-recommends redis-server)

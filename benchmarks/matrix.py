@@ -45,6 +45,7 @@ class Row:
 # Airflow 3.2 is tried with the libraries of its time: under newer ones its own task API does not start.
 _OF_AIRFLOW_32 = {
     "pydantic": "<2.13", "pydantic-core": "", "cadwyn": "==6.1.1", "svcs": "<26", "starlette": "<1.1", "aiosqlite": "",
+    "sqlalchemy": "<2.1",
 }  # fmt: skip
 
 ROWS = (

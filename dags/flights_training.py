@@ -137,6 +137,8 @@ def flights_training() -> None:
         random_state=0,
         learning_curve=True,
         cache="{{ 'refresh' if params.force else 'auto' }}",
+        renew_lease_of=MODEL,
+        policy=POLICY,
         execution_timeout=timedelta(hours=1),
         # Without new files there is nothing to validate, and the newest month is trained on again.
         trigger_rule="none_failed_min_one_success",

@@ -47,7 +47,11 @@ def retain() -> Any:
             False, type="boolean", title="Sweep", description="Remove what may go; otherwise only say what would."
         ),
         "policy": Param(
-            None, type=["null", "string"], title="Policy file", description="A file with a section 'retention'."
+            None,
+            type=["null", "string"],
+            maxLength=1000,
+            title="Policy file",
+            description="A file with a section 'retention'.",
         ),
     },
     doc_md=__doc__,

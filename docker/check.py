@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import dockerfile
+from benchmarks.services import redis
 from tests.support.s3_server import s3_server
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -67,7 +68,7 @@ def _examine(folder: Path) -> None:
     _lint()
     image = _build(folder)
     _own_network()
-    with _servers() as environ:
+    with _servers(folder) as environ:
         _roles(image, services, environ)
     print("The image builds; every role starts as its user, without network; its health check tells up from down.")
 
@@ -225,25 +226,20 @@ def _own_network() -> None:
 
 
 @contextmanager
-def _servers() -> Iterator[dict[str, str]]:
+def _servers(folder: Path) -> Iterator[dict[str, str]]:
     """A Redis and an S3 server, and what a container must be told to use them."""
-    redis = subprocess.Popen(["redis-server", "--save", "", "--dir", "/"], stdout=subprocess.DEVNULL)
-    try:
-        with s3_server() as endpoint:
-            aws = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": {"endpoint_url": endpoint}}
-            yield {
-                "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",  # Airflow's schedulers refuse SQLite with another one
-                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite:////tmp/airflow.db",
-                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": "sqlite+aiosqlite:////tmp/airflow.db",
-                "AIRFLOW__CELERY__BROKER_URL": "redis://127.0.0.1/0",
-                "AIRFLOW__CELERY__RESULT_BACKEND": "redis://127.0.0.1/1",
-                "AIRFLOW__CORE__PARALLELISM": "1",
-                "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws),
-                "HOSTNAME": socket.gethostname(),  # Docker sets it
-            }
-    finally:
-        redis.terminate()
-        redis.wait()
+    with redis(folder) as broker, s3_server() as endpoint:
+        aws = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": {"endpoint_url": endpoint}}
+        yield {
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",  # Airflow's schedulers refuse SQLite with another one
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite:////tmp/airflow.db",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": "sqlite+aiosqlite:////tmp/airflow.db",
+            "AIRFLOW__CELERY__BROKER_URL": broker,
+            "AIRFLOW__CELERY__RESULT_BACKEND": broker,
+            "AIRFLOW__CORE__PARALLELISM": "1",
+            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws),
+            "HOSTNAME": socket.gethostname(),  # Docker sets it
+        }
 
 
 def _roles(image: Stage, services: Mapping[str, Any], environ: Mapping[str, str]) -> None:

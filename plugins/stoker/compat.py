@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -49,9 +51,16 @@ def _defer(task: HITLOperator, context: Context, patience: timedelta) -> NoRetur
 
 
 def keep_logs_off_stdout() -> None:
-    """Send Airflow's log lines to standard error, for ``--json`` owns standard output. Airflow 3.2 does so by itself."""
+    """Send Airflow's log lines to standard error, for ``--json`` owns standard output."""
     try:
         from airflow.cli.utils import redirect_stdout_log_handlers_to_stderr
     except ImportError:
-        return
-    redirect_stdout_log_handlers_to_stderr()
+        _redirect()
+    else:
+        redirect_stdout_log_handlers_to_stderr()
+
+
+def _redirect() -> None:
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
+            handler.setStream(sys.stderr)

@@ -36,7 +36,7 @@ def test_a_plan_says_why_versions_stay(address: str) -> None:
     shown = " ".join(_run("--store", address, "retention", "plan").split())
     assert "10: it is among the newest" in shown
     assert "2: it is young" in shown
-    assert "0 objects of 0.0 MB are needed by nothing" in shown
+    assert "0 objects of 0 bytes are needed by nothing" in shown
 
 
 def test_a_plan_follows_the_policy_file(address: str, tmp_path: Path) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import os
 import signal
-from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +13,14 @@ from stoker.core.cadence import CadencePolicy
 from stoker.core.records import Actor
 from stoker.loop.broker import Broker
 from stoker.store.local_files import LocalStore
+from tests.support.processes import FORK, at_once
 
-FORK = multiprocessing.get_context("fork")
 POLICY = CadencePolicy(cooldown=timedelta(), budget_per_day=10_000)
 ASKING, TRAINING, EACH = 4, 4, 12
 
 
 def _broker(folder: Path) -> Broker:
     return Broker(LocalStore(folder / "store"), "churn", policy=POLICY)
-
-
-def _race(folder: Path, runs: list[Callable[[Any], Any]]) -> list[Any]:
-    """What each run returns, in a process of its own; all begin at once."""
-    barrier = FORK.Barrier(len(runs))
-
-    def one(number: int) -> None:
-        (folder / f"result-{number}").write_text(json.dumps(runs[number](barrier)))
-
-    started = [FORK.Process(target=one, args=(number,)) for number in range(len(runs))]
-    for process in started:
-        process.start()
-    for process in started:
-        process.join(60)
-    assert [process.exitcode for process in started] == [0] * len(runs)
-    return [json.loads((folder / f"result-{number}").read_text()) for number in range(len(runs))]
 
 
 def _ask(folder: Path, number: int, barrier: Any) -> list[str]:
@@ -62,9 +44,9 @@ def _train(folder: Path, number: int, barrier: Any) -> list[list[str]]:
 
 
 def test_each_request_is_served_by_exactly_one_training(folder: Path) -> None:
-    asking = [lambda barrier, number=number: _ask(folder, number, barrier) for number in range(ASKING)]
-    training = [lambda barrier, number=number: _train(folder, number, barrier) for number in range(TRAINING)]
-    results = _race(folder, [*asking, *training])
+    asking = [partial(_ask, folder, number) for number in range(ASKING)]
+    training = [partial(_train, folder, number) for number in range(TRAINING)]
+    results = at_once(folder, [*asking, *training])
     asked = [id_ for ids in results[:ASKING] for id_ in ids]
     assert len(set(asked)) == ASKING * EACH + 1  # the shared key is one request
     broker = _broker(folder)
@@ -75,17 +57,20 @@ def test_each_request_is_served_by_exactly_one_training(folder: Path) -> None:
 
 
 def test_no_two_leases_ever_overlap(folder: Path) -> None:
-    _race(folder, [lambda barrier, number=number: _ask(folder, number, barrier) for number in range(2)])
-    _race(folder, [lambda barrier, number=number: _train(folder, number, barrier) for number in range(6)])
+    at_once(folder, [partial(_ask, folder, number) for number in range(2)])
+    at_once(folder, [partial(_train, folder, number) for number in range(6)])
     holders: list[str] = []
+    leases = 0
     for record in _broker(folder)._journal.entries():
         if record["kind"] == "wake_up" and record["granted"]:
             assert not holders
             holders.append(record["holder"])
+            leases += 1
         if record["kind"] == "settlement":
             assert holders == [record["holder"]]
             holders.clear()
     assert not holders
+    assert leases
 
 
 def _die_while_asking(folder: Path, moment: float) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +19,10 @@ from stoker.registry.registry import Registry
 from stoker.store.base import ObjectStore
 from stoker.store.local_files import LocalStore
 from tests.registry.cases import MODEL, fingerprint, promote, register
+from tests.support.processes import at_once
 
 PROCESSES = 64
 ROUNDS = 40
-FORK = multiprocessing.get_context("fork")
-
-
-def _race(folder: Path, processes: int, run: Callable[[int, Any], Any]) -> list[Any]:
-    """What ``run(number, barrier)`` returns in each of the processes."""
-    barrier = FORK.Barrier(processes)
-
-    def one(number: int) -> None:
-        (folder / f"result-{number}").write_text(json.dumps(run(number, barrier)))
-
-    started = [FORK.Process(target=one, args=(number,)) for number in range(processes)]
-    for process in started:
-        process.start()
-    for process in started:
-        process.join(120)
-    assert [process.exitcode for process in started] == [0] * processes
-    return [json.loads((folder / f"result-{number}").read_text()) for number in range(processes)]
 
 
 def _store(folder: Path) -> LocalStore:
@@ -72,7 +55,7 @@ def test_each_generation_has_one_winner_and_the_losers_name_it(folder: Path) -> 
     registry = Registry(_store(folder))
     for number in range(PROCESSES):
         register(registry, number)
-    logs = _race(folder, PROCESSES, lambda number, barrier: _contend(folder, number, barrier))
+    logs = at_once(folder, [partial(_contend, folder, number) for number in range(PROCESSES)])
     for turn in range(ROUNDS):
         answers = [log[turn] for log in logs]
         sequence = PROCESSES + turn
@@ -108,25 +91,25 @@ def test_every_acknowledged_promotion_is_one_entry_and_none_is_lost(folder: Path
     registry = Registry(_store(folder))
     for number in range(8):
         register(registry, number)
-    won = [seq for log in _race(folder, 16, lambda number, barrier: _run_free(folder, number, barrier)) for seq in log]
+    won = [seq for log in at_once(folder, [partial(_run_free, folder, number) for number in range(16)]) for seq in log]
     assert sorted(won) == list(range(9, registry.state(MODEL).seq + 1))
     assert verify(registry.store, MODEL).clean
 
 
-def _train(folder: Path, number: int, barrier: Any, training: int) -> int:
+def _train(folder: Path, training: int, barrier: Any) -> int:
     registry = Registry(_store(folder))
     barrier.wait(100)
     return register(registry, training).number
 
 
 def test_one_training_registered_by_many_is_one_version(folder: Path) -> None:
-    numbers = _race(folder, 8, lambda number, barrier: _train(folder, number, barrier, 1))
+    numbers = at_once(folder, [partial(_train, folder, 1)] * 8)
     assert numbers == [1] * 8
     assert Registry(_store(folder)).state(MODEL).seq == 1
 
 
 def test_trainings_registered_at_once_get_numbers_without_holes(folder: Path) -> None:
-    numbers = _race(folder, 8, lambda number, barrier: _train(folder, number, barrier, number))
+    numbers = at_once(folder, [partial(_train, folder, number) for number in range(8)])
     registry = Registry(_store(folder))
     assert sorted(numbers) == list(range(1, 9))
     assert [registry.version(MODEL, got).fingerprint for got in numbers] == [fingerprint(n) for n in range(8)]

@@ -25,20 +25,10 @@ from stoker.store.documents import get_document
 from stoker.store.local_files import LocalStore
 from stoker.store.partitions import newest
 from tests.faults.disk import Disk
-from tests.support.models import fit, flights, manifest, put
+from tests.support.models import fit, flights, manifest, put, tree
 from tests.support.registrations import ACTOR
 
 ROWS = flights(3000, month="2013-03", seed=3)
-
-
-def tree() -> object:
-    """A classifier without threads of its own, which a fork would lose."""
-    from sklearn.compose import make_column_selector, make_column_transformer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.tree import DecisionTreeClassifier
-
-    numbers = make_column_transformer(("passthrough", make_column_selector(dtype_include="number")))
-    return make_pipeline(numbers, DecisionTreeClassifier(max_depth=3, random_state=0))
 
 
 @pytest.fixture

@@ -39,28 +39,39 @@ def store_uri(tmp_path: Path) -> str:
 @pytest.fixture
 def run(landing: Path, store_uri: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Run a DAG as Airflow would, with the test's own landing folder and store."""
-    extra = {"store": store_uri, "max_threads": 1}
-    monkeypatch.setenv("AIRFLOW_CONN_STOKER_DEFAULT", json.dumps({"conn_type": "stoker", "extra": extra}))
-
-    def run_dag(dag: Any, **conf: Any) -> Any:
-        for task in dag.tasks:
-            task.retries = 0  # dag.test() would sit out the delay before each
-        return register(dag).test(run_conf=conf)
-
+    connect(store_uri, monkeypatch)
     return run_dag
 
 
 @pytest.fixture
 def parsed(landing: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
     """Parse a DAG file as an Airflow does whose files land in the test's own folder."""
-    monkeypatch.setenv("FLIGHTS_LANDING", str(landing))
-    monkeypatch.setenv("FLIGHTS_LOOP_LANDING", str(landing))
-
-    def parse(name: str) -> Any:
-        module = importlib.import_module(name)
-        return importlib.reload(module)
-
+    watch(landing, monkeypatch)
     return parse
+
+
+def connect(store_uri: str, patch: pytest.MonkeyPatch) -> None:
+    """Let Airflow's connection name a store."""
+    extra = {"store": store_uri, "max_threads": 1}
+    patch.setenv("AIRFLOW_CONN_STOKER_DEFAULT", json.dumps({"conn_type": "stoker", "extra": extra}))
+
+
+def watch(landing: Path, patch: pytest.MonkeyPatch) -> None:
+    """Let the reference DAGs, when they are parsed, take files from a folder."""
+    patch.setenv("FLIGHTS_LANDING", str(landing))
+    patch.setenv("FLIGHTS_LOOP_LANDING", str(landing))
+
+
+def run_dag(dag: Any, **conf: Any) -> Any:
+    """Run a DAG at once, each task once."""
+    for task in dag.tasks:
+        task.retries = 0  # dag.test() would sit out the delay before each
+    return register(dag).test(run_conf=conf)
+
+
+def parse(name: str) -> Any:
+    """The module of a DAG file, read anew."""
+    return importlib.reload(importlib.import_module(name))
 
 
 def land(folder: Path, *months: str, rows: int | None = None) -> None:

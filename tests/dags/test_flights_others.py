@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,32 @@ import pytest
 
 from stoker import Registry, open_store
 from stoker.store.partitions import newest, partitions
-from tests.dags.conftest import land, returned, states
+from tests.dags.conftest import connect, land, parse, returned, run_dag, states, watch
 
 MODEL = "flights_late"
 Run = Callable[..., Any]
 
 
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with two champions, one after the other."""
+    folder = tmp_path_factory.mktemp("lived")
+    landing = folder / "landing"
+    landing.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        connect(f"file://{folder}/store", patch)
+        watch(landing, patch)
+        dag = parse("flights_training").flights_training()
+        for month in ("2013-01", "2013-02"):
+            land(landing, month)
+            run_dag(dag)
+    return folder / "store"
+
+
 @pytest.fixture
-def trained(parsed: Callable[[str], Any], run: Run, landing: Path) -> None:
-    """Two champions, one after the other."""
-    dag = parsed("flights_training").flights_training()
-    run(dag)
-    land(landing, "2013-02")
-    run(dag)
+def trained(lived: Path, store_uri: str) -> None:
+    """The test's own store is a copy of it."""
+    shutil.copytree(lived, store_uri.removeprefix("file://"))
 
 
 @pytest.mark.usefixtures("trained")

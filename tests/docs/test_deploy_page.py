@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stoker.store import layout
+
 PROJECT = Path(__file__).resolve().parents[2]
 PAGE = (PROJECT / "docs" / "deploy.md").read_text()
 
@@ -57,12 +59,23 @@ def test_a_default_is_the_one_of_airflow(section: str, option: str, default: str
 
 def test_the_policy_grants_what_the_store_asks_for() -> None:
     statements = json.loads(block("json"))["Statement"]
-    granted = {action for statement in statements for action in _several(statement["Action"])}
-    assert granted == {"s3:GetObject", "s3:PutObject", "s3:ListBucket", "s3:DeleteObject"}
+    granted = {
+        (action, place.partition("/PREFIX/")[2])
+        for statement in statements
+        for action in _several(statement["Action"])
+        for place in _several(statement["Resource"])
+    }
+    assert granted == {
+        ("s3:ListBucket", ""),
+        ("s3:GetObject", "*"),
+        ("s3:PutObject", "*"),
+        ("s3:DeleteObject", ".probe/*"),
+        ("s3:DeleteObject", f"{layout.REPLAYS}*"),
+    }
 
 
-def _several(action: str | list[str]) -> list[str]:
-    return [action] if isinstance(action, str) else action
+def _several(given: str | list[str]) -> list[str]:
+    return [given] if isinstance(given, str) else given
 
 
 def test_every_file_that_is_named_exists() -> None:

@@ -50,7 +50,7 @@ def test_every_size_limit_of_the_code_is_on_the_page() -> None:
     for file in sorted((ROOT / "plugins" / "stoker").rglob("*.py")):
         module = ".".join(file.relative_to(ROOT / "plugins").with_suffix("").parts)
         for node in ast.parse(file.read_text()).body:
-            targets = node.targets if isinstance(node, ast.Assign) else []
+            targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
             names = [target.id for target in targets if isinstance(target, ast.Name) and target.id.startswith("MAX_")]
             missing += [
                 f"{module}.{name}" for name in names if f"{module}.{name}" not in listed and name not in SHOWN_NAMES

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.filled import fill
 from tests.support.predictions import label, predict, truth
 
 from stoker.engines import label_join
@@ -186,8 +187,6 @@ def test_long_ids_are_found_although_their_profile_is_cut(store):
 def test_damaged_labels_are_never_read(store):
     predict(store, "2013-03", ROWS)
     broken = layout.blob(label(store, "a", ROWS)["file"]["sha256"])
-    damaged = MemoryStore()
-    for key in store.keys(""):
-        damaged.create(key, b"other" if key == broken else store.read(key))
+    damaged = fill(MemoryStore(), store, {broken: b"other"})
     with pytest.raises(CorruptArtifact, match="The rows of dataset 'outcomes'"):
         _join(damaged)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from tests.support.filled import fill
 
 from stoker.engines.frames import store_table
 from stoker.engines.profiles import (
@@ -17,6 +18,7 @@ from stoker.engines.profiles import (
     store_profile,
 )
 from stoker.errors import CorruptArtifact, UnsuitableData, UsageError
+from stoker.store import layout
 from stoker.store.documents import get_document
 from stoker.store.memory import MemoryStore
 
@@ -298,9 +300,7 @@ def test_a_profile_of_fifty_columns_is_small(store):
 def test_a_damaged_profile_is_refused(store):
     digest = store_profile(store, reference(store))
     file = get_document(store, digest)["file"]["sha256"]
-    other = MemoryStore()
-    for key in store.keys(""):
-        other.create(key, b"PAR1" if key.endswith(file) else store.read(key))
+    other = fill(MemoryStore(), store, {layout.blob(file): b"PAR1"})
     with pytest.raises(CorruptArtifact):
         load_profile(other, digest)
 

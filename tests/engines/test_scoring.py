@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.support.faulty_store import Fault, FaultyStore
+from tests.support.filled import fill
 from tests.support.models import boosting, boosting_regressor, fit, flights, manifest, put
 
 from stoker.core import wire
@@ -47,10 +48,7 @@ def trained():
 
 @pytest.fixture
 def store(trained):
-    copy = MemoryStore()
-    for key in trained[0].keys(""):
-        copy.create(key, trained[0].read(key))
-    return copy
+    return fill(MemoryStore(), trained[0])
 
 
 @pytest.fixture
@@ -108,9 +106,7 @@ def test_scoring_again_writes_nothing(store, models):
 def test_the_same_inputs_give_the_same_document_in_another_store(trained, models):
     digests = set()
     for _ in range(2):
-        copy = MemoryStore()
-        for key in trained[0].keys(""):
-            copy.create(key, trained[0].read(key))
+        copy = fill(MemoryStore(), trained[0])
         digests.add(_score(copy, models["champion"], put(copy, MARCH, "2013-03")).digest)
     assert len(digests) == 1
 
@@ -284,9 +280,7 @@ def test_dying_at_any_write_leaves_the_partition_whole(store, models):
     march = put(store, MARCH, "2013-03")
     for fault in (Fault.KILL_BEFORE, Fault.KILL_AFTER, Fault.AFTER):
         for write in (1, 2, 3):
-            copy = MemoryStore()
-            for key in store.keys(""):
-                copy.create(key, store.read(key))
+            copy = fill(MemoryStore(), store)
             faulty = FaultyStore(copy, {write: fault})
             with pytest.raises(BaseException, match=f"write {write}"):
                 _score(faulty, models["champion"], march)

@@ -6,7 +6,6 @@ of its own, by which its entry is found in the log: so the outcome of a call who
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 import random
 import time
@@ -21,9 +20,9 @@ from stoker.registry.registry import AliasMove, Registry
 from stoker.store.base import ObjectStore
 from tests.faults.linearizability import NEVER, Read, Write, check
 from tests.registry.cases import MODEL, promote, register
+from tests.support.processes import FORK
 
 VERSIONS = 8
-FORK = multiprocessing.get_context("fork")
 
 
 @dataclass(frozen=True, slots=True)

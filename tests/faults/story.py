@@ -6,7 +6,6 @@ told once. :func:`after` says what a whole number of steps comes to, from the te
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import tempfile
@@ -28,15 +27,14 @@ from stoker.registry.registry import Registry
 from stoker.store import documents, layout, partitions
 from stoker.store.base import ObjectStore
 from stoker.store.local_files import LocalStore
-from tests.support.models import fit, flights, manifest, put
+from tests.support.memory_folder import memory_folder
+from tests.support.models import fit, flights, manifest, put, tree
 from tests.support.registrations import ACTOR
 
 MODEL = "late"
 DATASET = "flights"
 PARTITIONS = ("2013-03", "2013-04", "2013-05")
 ROWS = 12
-MEMORY = "/dev/shm"
-"""A sync costs nothing there, and a kill loses nothing that was written."""
 WHOLE_STORY = ("register 3", "promote 3", "snapshot 2013-03", "score 2013-03", "rollback 1")
 
 _ENTRIES = 13
@@ -51,7 +49,7 @@ Story = Sequence[str]
 def scratch() -> Iterator[Path]:
     """A folder in memory where the machine has such a place; all temporary files of this process go there as well."""
     usual = tempfile.tempdir
-    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as made:
+    with memory_folder() as made:
         try:
             tempfile.tempdir = made
             yield Path(made)
@@ -201,22 +199,12 @@ def _land(folder: Path, partition: str, seed: int) -> None:
 
 def _prepare(store: ObjectStore) -> None:
     registry = Registry(store)
-    trained = manifest(store, fit(store, put(store, flights(60, month="2013-01")), _tree))
+    trained = manifest(store, fit(store, put(store, flights(60, month="2013-01")), tree))
     for number in (1, 2):
         _register(registry, number, trained, f"prepared/{number}")
     for entry in range(3, _ENTRIES + 1):
         _promote(registry, 1 if entry % 2 else 2, f"prepared/{entry}")
     assert registry.resolve(MODEL).number == _CHAMPION
-
-
-def _tree() -> Any:
-    """A classifier without threads of its own, which a fork would lose."""
-    from sklearn.compose import make_column_selector, make_column_transformer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.tree import DecisionTreeClassifier
-
-    numbers = make_column_transformer(("passthrough", make_column_selector(dtype_include="number")))
-    return make_pipeline(numbers, DecisionTreeClassifier(max_depth=2, random_state=0))
 
 
 def _do(registry: Registry, landed: Path, step: str, key: str) -> None:

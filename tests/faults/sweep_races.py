@@ -5,7 +5,6 @@ The clock of all of them runs fast, so that a grace of a day is a few seconds: w
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import time
 from collections.abc import Iterator
@@ -25,8 +24,8 @@ from stoker.store import layout, rounds
 from stoker.store.local_files import LocalStore
 from tests.registry.cases import ALICE, MODEL, START, manifest, promote
 from tests.registry.retained import GREEDY, Installation
+from tests.support.processes import FORK
 
-FORK = multiprocessing.get_context("fork")
 PARTITIONS = ("2013-01", "2013-02", "2013-03")
 CONTENTS = 40
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from stoker.store.memory import MemoryStore
 from tests.faults.promotions import VERSIONS, Client, judge, prepare
 from tests.faults.s3_faults import FAULTS, Saboteur, Service
 from tests.registry.cases import ALICE, MODEL, promote, register, rollback
+from tests.support.filled import fill
 
 THREADS = 8
 STEPS = 8
@@ -26,21 +27,9 @@ STEPS = 8
 
 def _at_once(works: list[Callable[[], None]]) -> None:
     """Run them in threads; an error of any of them fails the test."""
-    failed: list[BaseException] = []
-
-    def run(work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
+    with ThreadPoolExecutor(len(works)) as pool:
+        for task in [pool.submit(work) for work in works]:
+            task.result()
 
 
 def _act(registry: Registry, chance: random.Random, number: int) -> bool:
@@ -94,9 +83,9 @@ def test_200_stories_of_changes_of_every_kind(tmp_path: Path, capsys: pytest.Cap
         print(f"\n200 stories of {THREADS} threads that register, promote, roll back, block and read: sound")
 
 
-def _hundred(store: ObjectStore, clients: int = 100) -> int:
+def _hundred(store: ObjectStore) -> int:
     prepare(Registry(store))
-    people = [Client(Registry(store), f"person-{number}") for number in range(clients)]
+    people = [Client(Registry(store), f"person-{number}") for number in range(100)]
     for person in people:
         person.look()
     _at_once([person.promote for person in people])
@@ -142,20 +131,13 @@ def _won_after_a_lost_reply(monkeypatch: pytest.MonkeyPatch | None) -> bool:
     prepare(Registry(store))
     if monkeypatch:
         monkeypatch.setattr("stoker.store.files.same_content", lambda found, ours: False)
-    counted = Saboteur(_copy(store))
+    counted = Saboteur(fill(MemoryStore(), store))
     promote(Registry(Service().store(counted)), 2, expected_version=1)
     write = counted.methods.index("PUT") + 1
     saboteur = Saboteur(store, FAULTS["timeout after"], write)
     with suppress(ConflictError):
         return promote(Registry(Service().store(saboteur)), 2, expected_version=1).changed
     return False
-
-
-def _copy(store: MemoryStore) -> MemoryStore:
-    copy = MemoryStore()
-    for key in store.keys(""):
-        copy.create(key, store.read(key))
-    return copy
 
 
 def test_a_won_write_whose_reply_was_lost_is_told_as_won() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,15 +9,15 @@ import pytest
 
 from stoker.store.local_files import LocalStore
 from tests.faults.promotions import Verdict, compete
+from tests.support.memory_folder import memory_folder
 
-MEMORY = Path("/dev/shm")  # a sync costs nothing there
 EVERY = 15
 """Seconds between two lines of progress."""
 
 
 @pytest.fixture
 def memory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as made:
+    with memory_folder() as made:
         yield Path(made)
 
 

@@ -20,6 +20,7 @@ from stoker.store.memory import MemoryStore
 from tests.faults.s3_faults import FAULTS, TRIES, Saboteur, Service
 from tests.registry.cases import MODEL, promote, register, rollback
 from tests.registry.lives import prepare
+from tests.support.filled import fill
 
 SEED = 20_261_121
 SAMPLE = 40
@@ -83,20 +84,13 @@ def prepared() -> MemoryStore:
     return store
 
 
-def _copy(store: MemoryStore) -> MemoryStore:
-    copy = MemoryStore()
-    for key in store.keys(""):
-        copy.create(key, store.read(key))
-    return copy
-
-
 def _registry(store: ObjectStore) -> Registry:
     return Registry(store, limits=LIMITS)
 
 
 def _requests(s3: Service, prepared: MemoryStore, name: str) -> int:
     """How many an operation makes when nothing fails."""
-    counted = Saboteur(_copy(prepared))
+    counted = Saboteur(fill(MemoryStore(), prepared))
     OPERATIONS[name].act(_registry(s3.store(counted)))
     return counted.requests
 
@@ -106,7 +100,7 @@ def _try(s3: Service, prepared: MemoryStore, name: str, fault: str, at: int, *, 
 
     :returns: what was said.
     """
-    operation, how, behind = OPERATIONS[name], FAULTS[fault], _copy(prepared)
+    operation, how, behind = OPERATIONS[name], FAULTS[fault], fill(MemoryStore(), prepared)
     saboteur = Saboteur(behind, how, at, lasting=lasting)
     said: StokerError | None = None
     try:

@@ -13,14 +13,12 @@ from stoker.store.memory import MemoryStore
 from stoker.store.s3_objects import S3Store
 from tests.faults.story import WHOLE_STORY, Story, World, survived
 from tests.support.faulty_store import FaultyStore, Killed, kill_at
+from tests.support.filled import fill
 from tests.support.s3_server import BUCKET, client, s3_server
 
 
 def _filled(world: World, store: ObjectStore) -> ObjectStore:
-    prepared = LocalStore(world.prepared)
-    for key in prepared.keys(""):
-        store.create(key, prepared.read(key))
-    return store
+    return fill(store, LocalStore(world.prepared))
 
 
 def _writes(world: World, story: Story) -> int:

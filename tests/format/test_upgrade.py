@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +29,7 @@ from stoker.engines.smoke import smoke_test
 from stoker.engines.snapshots import snapshot
 from stoker.engines.training import train
 from stoker.engines.validation import validate
-from stoker.errors import VersionArchived
+from stoker.errors import ModelError, UntrustedArtifact, VersionArchived
 from stoker.loop.broker import Broker
 from stoker.loop.ledger import ANNOUNCED, Ledger
 from stoker.loop.pins import pinned
@@ -82,10 +83,10 @@ def test_a_frozen_model_predicts_as_when_it_was_trained_or_is_refused_with_the_v
     store: LocalStore, name: str
 ) -> None:
     version = Registry(store).resolve(name)
-    same = not differences(version.manifest["candidate"]["environment"], environment())
+    other = differences(version.manifest["candidate"]["environment"], environment())
     verdict = smoke_test(store, version.manifest["candidate"])
-    assert verdict.passed or not same, verdict.reasons
-    assert verdict.passed or "train again" in " ".join(verdict.reasons).lower()
+    assert verdict.passed or other, verdict.reasons
+    assert verdict.passed or all(one in verdict.reasons[0] for one in other), verdict.reasons
 
 
 def test_an_archived_version_is_still_told_of_and_never_promoted(store: LocalStore) -> None:
@@ -206,20 +207,23 @@ def _tree() -> Any:
 
 
 def _monitor(registry: Registry, good: Reference, clock: Days) -> None:
-    """July is scored by the champion of before beside the new version, and judged against its profile and its evaluation of before."""
+    """July is scored by the champion of before beside the new version, and judged against its profile and its evaluation of before.
+
+    Where the libraries are others and it does not load, scoring with it fails, and the new version scores alone.
+    """
     store, rows = registry.store, partitions.newest(registry.store, "flights", "ok", MONTH)
     assert rows is not None
-    score(
-        store,
-        model_name="late",
-        version=registry.version("late", pinned(store, "late", "july", lambda: 2)).manifest,
-        version_number=2,
-        shadow=(registry.version("late", 6).manifest, 6),
-        dataset_digest=rows,
-        id_columns=["id"],
-        max_threads=1,
-        clock=clock,
+    manifests = {number: registry.version("late", number).manifest for number in (2, 6)}
+    scoring = partial(
+        score, store, model_name="late", dataset_digest=rows, id_columns=["id"], max_threads=1, clock=clock
     )
+    served = pinned(store, "late", "july", lambda: 2)
+    try:
+        scoring(version=manifests[served], version_number=served, shadow=(manifests[6], 6))
+    except (ModelError, UntrustedArtifact):
+        assert differences(manifests[served]["candidate"]["environment"], environment())
+        served = 6
+        scoring(version=manifests[served], version_number=served)
     judged = monitor_drift(
         store,
         model="late",
@@ -233,8 +237,8 @@ def _monitor(registry: Registry, good: Reference, clock: Days) -> None:
     performance = monitor_performance(
         store,
         model="late",
-        version_number=2,
-        manifest=registry.version("late", 2).manifest,
+        version_number=served,
+        manifest=manifests[served],
         labels="outcomes",
         id_columns=["id"],
         as_of=clock(),

@@ -92,4 +92,5 @@ def test_a_door_without_its_check_would_be_noticed(
 ) -> None:
     (folder / "stoker_plugin.py").write_text("from stoker.plugin import StokerPlugin\n")
     found = report(LOAD, installed, neighbour, hide_checkout=True, arguments=(str(folder),))
-    assert found["errors"]
+    # Airflow 3.2 only logs it, but there too the second registration costs tasks the plugins that come after it.
+    assert found["errors"] or found["sdk_names"] != found["names"]

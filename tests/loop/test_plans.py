@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stoker.core import wire
 from stoker.core.records import MAX_REFERENCE_BYTES
 from stoker.errors import ConfigurationError, NotFound, UsageError
+from stoker.loop.pins import pinned
 from stoker.loop.plans import MAX_TASKS, Plan, check_tasks, hand_out, is_share, label_of, share_of, shared_out
 from stoker.store.memory import MemoryStore
 
@@ -65,13 +66,22 @@ def test_a_number_of_tasks_that_is_none_is_refused(tasks: Any) -> None:
         check_tasks(tasks, "max_tasks")
 
 
-@pytest.mark.parametrize("changed", [{"share": 2}, {"share": -1}, {"share": "0"}, {"share": None}, {"more": 1}])
+@pytest.mark.parametrize(
+    "changed", [{"share": 2}, {"share": -1}, {"share": "0"}, {"share": None}, {"share": [0]}, {"more": 1}]
+)
 def test_a_share_that_is_none_is_refused(changed: dict[str, Any]) -> None:
     store = MemoryStore()
     share = hand_out(store, MODEL, "run", lambda: plan(["a"], ["b"]))[0]
     with pytest.raises(UsageError, match="must be given one share of a plan"):
         share_of(store, MODEL, {**share, **changed})
     assert is_share(share)
+
+
+def test_what_a_run_pinned_otherwise_is_no_plan() -> None:
+    store = MemoryStore()
+    pinned(store, MODEL, "run", lambda: 3)
+    with pytest.raises(UsageError, match="must be given one share of a plan"):
+        share_of(store, MODEL, {"plan": wire.sha256(b"run"), "share": 0, "label": "a"})
 
 
 def test_the_plan_of_another_model_is_not_found() -> None:

@@ -10,11 +10,12 @@ import pytest
 from stoker.errors import TransportError
 from tests.operators.conftest import Lived, Loop, faulty
 from tests.support.faulty_store import Fault, Killed
+from tests.support.models import tree
 
 STEPS: dict[str, Callable[[Loop, Lived], dict[str, Any]]] = {
     "snapshot": lambda it, _: it.snapshot("2013-03"),
     "validate": lambda it, was: it.validate(was.january["data"], max_quarantine_share=0.2),
-    "train": lambda it, was: it.train(was.january["good"], random_state=1),
+    "train": lambda it, was: it.train(was.january["good"], estimator=tree, features=["wind"], random_state=1),
     "register": lambda it, was: it.register(was.february["model"], evaluation=was.february["judged"], name="fresh"),
     "promote": lambda it, was: it.promote(was.february["version"]),
 }

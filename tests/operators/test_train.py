@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from stoker.core.clock import system_clock
+from stoker.loop.broker import Broker
+from stoker.loop.policy_file import load_policy
 from stoker.store.documents import get_document
 from tests.operators.conftest import Lived, Loop, refused, twice
+from tests.support.registrations import ACTOR
 
 
 def test_a_candidate_names_its_data_and_its_validation(old: Loop, lived: Lived) -> None:
@@ -61,3 +68,23 @@ def test_a_learning_curve_is_drawn_on_demand(old: Loop, lived: Lived) -> None:
     curve = get_document(old.store, reference["digest"], "candidate")["learning_curve"]
     assert curve["rows"][-1] == reference["summary"]["rows_train"]
     assert get_document(old.store, lived.january["model"]["digest"], "candidate")["learning_curve"] is None
+
+
+def _slow_tree() -> Any:
+    from sklearn.tree import DecisionTreeClassifier
+
+    time.sleep(1)
+    return DecisionTreeClassifier(max_depth=2)
+
+
+def test_a_training_that_takes_longer_than_its_lease_keeps_it(old: Loop, lived: Lived, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("cadence: {lease: 1s}\n")
+    broker = Broker(old.store, "late", policy=load_policy(policy).cadence)
+    broker.put(source="hand", reason="Please.", dedupe_key="once more", actor=ACTOR)
+    assert broker.claim("loop/manual__1", actor=ACTOR).granted
+    own = {"estimator": _slow_tree, "features": ["seats"]}
+    old.train(lived.january["good"], renew_lease_of="late", policy=str(policy), **own)
+    state = broker.state()
+    assert state.lease is not None
+    assert state.lease.until > system_clock()

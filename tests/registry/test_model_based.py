@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +29,7 @@ from stoker.store.local_files import LocalStore
 from stoker.store.memory import MemoryStore
 from tests.registry.cases import ALICE, MODEL, SteppedClock, promote, register, rollback
 from tests.support.faulty_store import Fault, FaultyStore, Killed
+from tests.support.memory_folder import memory_folder
 
 VERSIONS = st.integers(1, 6)
 ALIASES = st.sampled_from(["champion", "shadow"])
@@ -216,7 +215,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
 class LocalRegistryMachine(RegistryMachine):
     def open_store(self) -> ObjectStore:
-        self.folder = tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+        self.folder = memory_folder()
         return LocalStore(Path(self.folder.name))
 
     def teardown(self) -> None:

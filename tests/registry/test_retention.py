@@ -10,7 +10,15 @@ import pytest
 from stoker.core import wire
 from stoker.core.records import Actor
 from stoker.core.retention import RetentionPolicy
-from stoker.errors import ConflictError, CorruptArtifact, NotFound, StoreUnavailable, TamperedRecord, VersionArchived
+from stoker.errors import (
+    ConflictError,
+    CorruptArtifact,
+    NotFound,
+    StoreUnavailable,
+    TamperedRecord,
+    UnknownFormat,
+    VersionArchived,
+)
 from stoker.loop.pins import pinned
 from stoker.loop.windows import WindowLog
 from stoker.registry import audit
@@ -23,6 +31,7 @@ from stoker.store.memory import MemoryStore
 from tests.registry.cases import ALICE, MODEL, fingerprint, manifest, promote, register
 from tests.registry.retained import DAY, GREEDY, Installation, dataset_document, rows_of
 from tests.support.faulty_store import FaultyStore, Killed, kill_at
+from tests.support.filled import fill
 
 
 @pytest.fixture
@@ -92,7 +101,8 @@ def test_an_approval_keeps_a_version_only_while_it_may_be_waited_for(home: Insta
 def test_the_state_of_a_log_with_archived_versions_survives_checkpoints(home: Installation) -> None:
     _grow(home, 14)
     home.sweep()
-    _ = [promote(home.registry, 14), home.registry.block(MODEL, 3, actor=ALICE, reason="bad")]
+    promote(home.registry, 14)
+    home.registry.block(MODEL, 3, actor=ALICE, reason="bad")
     fresh = Registry(home.store, clock=home.clock)
     assert fresh.state(MODEL).archived == frozenset(range(1, 14))
     assert audit.verify(home.store, MODEL).clean
@@ -292,13 +302,30 @@ def test_a_missing_manifest_ends_the_sweep(home: Installation) -> None:
         home.sweep()
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        layout.partition("flights", "raw", "2013-01"),
+        layout.training("f" * 64),
+        layout.pins(MODEL),
+        f"{layout.journal(MODEL, 'broker')}checkpoints/",
+        f"{layout.journal(MODEL, 'broker')}entries/",
+    ],
+)
+def test_a_pointer_or_record_without_what_decides_on_others_ends_the_sweep(home: Installation, place: str) -> None:
+    _grow(home, 1)
+    home.store.create(layout.numbered(place, 1), wire.canonical({"format": wire.FORMAT, "kind": "other"}))
+    with pytest.raises(TamperedRecord, match=place):
+        home.sweep(RetentionPolicy())
+
+
 def test_a_document_of_a_newer_stoker_ends_the_sweep(home: Installation) -> None:
     data = wire.canonical({"format": wire.FORMAT + 1, "kind": "dataset"})
     home.store.create(layout.blob(wire.sha256(data)), data)
     partitions.point(
         home.store, dataset="new", stage="raw", partition=None, snapshot=wire.sha256(data), data_id=wire.sha256(data)
     )
-    with pytest.raises(Exception, match="Upgrade Stoker"):
+    with pytest.raises(UnknownFormat, match="Upgrade Stoker"):
         home.sweep()
 
 
@@ -312,7 +339,7 @@ def test_a_promotion_just_before_the_archive_entry_keeps_its_version(home: Insta
 
     home.registry.archive = promoted_meanwhile  # type: ignore[method-assign]
     swept = home.sweep()
-    assert swept.archived == {}
+    assert (swept.archived, swept.condemned) == ({}, 0)
     del home.registry.archive
     home.clock.step(DAY)
     home.sweep()
@@ -337,18 +364,10 @@ def _lived(monkeypatch: pytest.MonkeyPatch) -> Installation:
     return home
 
 
-def _copy(store: MemoryStore, clock: Callable[[], object]) -> MemoryStore:
-    copied = MemoryStore(clock=clock)  # type: ignore[arg-type]
-    for key in store.keys(""):
-        copied.create(key, store.read(key))
-    return copied
-
-
 def test_a_sweep_that_dies_at_any_write_loses_nothing_and_the_next_one_finishes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     home = _lived(monkeypatch)
-    assert isinstance(home.store, MemoryStore)
     home.sweep()
     home.clock.step(DAY)
     started = home.clock()
@@ -357,7 +376,7 @@ def test_a_sweep_that_dies_at_any_write_loses_nothing_and_the_next_one_finishes(
         home.clock.now = started
         died += 1
         assert died < 200
-        home.store = _copy(before, home.clock)
+        home.store = fill(MemoryStore(clock=home.clock), before)
         faulty = FaultyStore(home.store, kill_at(died // 2 + 1, after=bool(died % 2)))
         try:
             sweep(Registry(faulty, clock=home.clock), GREEDY, actor=ALICE, clock=home.clock, tell=lambda line: None)

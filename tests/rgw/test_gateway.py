@@ -6,14 +6,13 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from benchmarks.gateway import KEY, SECRET, Gateway, gateway
 
 from stoker.core.clock import random_id
-from stoker.errors import AlreadyExists, PromotionConflict, TransportError
+from stoker.errors import PromotionConflict, TransportError
 from stoker.registry.audit import verify
 from stoker.registry.registry import Registry
 from stoker.store.base import ObjectStore
@@ -21,6 +20,7 @@ from stoker.store.checks import conformance_checks
 from stoker.store.probe import probe_conditional_writes
 from stoker.store.s3_objects import S3Store
 from tests.dags.conftest import airflow_database, landing, returned, run, states, store_uri  # noqa: F401 - fixtures
+from tests.faults.create_races import race
 from tests.registry.cases import MODEL, promote, register
 
 BUCKET = "stoker"
@@ -49,20 +49,8 @@ def test_the_probe_trusts_it(store: S3Store) -> None:
 
 
 def test_of_32_writers_one_wins_each_key(store: S3Store, capsys: pytest.CaptureFixture[str]) -> None:
-    def write(key: str, number: int) -> bool:
-        try:
-            store.create(key, f"writer {number}".encode())
-        except AlreadyExists:
-            return False
-        return True
-
     rounds = 30
-    with ThreadPoolExecutor(32) as pool:
-        for turn in range(rounds):
-            key = f"race/{turn}"
-            won = list(pool.map(lambda number, key=key: write(key, number), range(32)))
-            assert sum(won) == 1
-            assert store.read(key) == f"writer {won.index(True)}".encode()
+    assert race([store] * 32, rounds) == []
     with capsys.disabled():
         print(f"\n{rounds} races of 32 writers: one winner each")
 

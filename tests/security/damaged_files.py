@@ -56,6 +56,20 @@ def damage(data: bytes, generator: random.Random) -> bytes:
     return bytes(damaged)
 
 
+def _is_refused(path: Path) -> bool:
+    store = MemoryStore()
+    try:
+        snapshot(store, source=str(path), dataset="d")
+    except StokerError as error:
+        said = str(error)
+    else:
+        return False
+    assert path.name in said
+    assert len(said) < 4000
+    assert not list(store.keys(""))
+    return True
+
+
 def read_damaged(number: int, seed: int) -> int:
     """Take snapshots of so many damaged files, and say how many were refused; nothing but an error of ours may come of it."""
     refused = 0
@@ -63,16 +77,10 @@ def read_damaged(number: int, seed: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(number):
             name = generator.choice(list(GOOD))
-            path, store = Path(folder, name), MemoryStore()
+            path = Path(folder, name)
             path.write_bytes(damage(GOOD[name], generator))
             print(f"turn {turn} of seed {seed}: {name}", file=sys.stderr)
-            try:
-                snapshot(store, source=str(path), dataset="d")
-            except StokerError as error:
-                refused += 1
-                assert name in str(error)
-                assert len(str(error)) < 4000
-                assert not list(store.keys(""))
+            refused += _is_refused(path)
     return refused
 
 

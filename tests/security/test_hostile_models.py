@@ -62,25 +62,25 @@ def watched() -> Iterator[list[str]]:
         _watching = False
 
 
-@pytest.mark.parametrize("call", calls(Path("x")))
 @pytest.mark.parametrize("wrapped", WRAPPED)
-def test_a_pickle_is_refused_in_every_wrapping(tmp_path: Path, wrapped: str, call: str) -> None:
+def test_a_pickle_is_refused_in_every_wrapping(tmp_path: Path, wrapped: str) -> None:
     marker = tmp_path / "marker"
-    data = WRAPPED[wrapped](calls(marker)[call])
-    with watched() as seen, pytest.raises((CorruptArtifact, UntrustedArtifact), match="model file"):
-        load_model(data)
-    assert not seen
-    assert not marker.exists()
+    for call in calls(marker).values():
+        data = WRAPPED[wrapped](call)
+        with watched() as seen, pytest.raises((CorruptArtifact, UntrustedArtifact), match="model file"):
+            load_model(data)
+        assert not seen
+        assert not marker.exists()
 
 
 @pytest.mark.parametrize("root", [True, False], ids=["outside", "inside"])
 @pytest.mark.parametrize("loader", LOADERS)
-@pytest.mark.parametrize(("module", "name"), FORBIDDEN)
-def test_a_node_that_names_something_else_is_refused(module: str, name: str, loader: str, root: bool) -> None:
-    data = tampered(MODEL, module, name, loader, root=root)
-    with watched() as seen, pytest.raises((CorruptArtifact, UntrustedArtifact), match="model file"):
-        load_model(data)
-    assert not seen
+def test_a_node_that_names_something_else_is_refused(loader: str, root: bool) -> None:
+    for module, name in FORBIDDEN:
+        data = tampered(MODEL, module, name, loader, root=root)
+        with watched() as seen, pytest.raises((CorruptArtifact, UntrustedArtifact), match="model file"):
+            load_model(data)
+        assert not seen, (module, name)
 
 
 def test_whichever_node_names_something_else_is_refused_or_not_looked_at() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import resource
 import subprocess
 import sys
 from dataclasses import asdict
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stoker.core.memory import limited
+from stoker.core import memory
 from stoker.engines.canonical import MAX_COLUMNS
 from stoker.engines.landing import LandedFile, list_landed
 from stoker.engines.nesting import MAX_DEPTH
@@ -36,6 +37,10 @@ def _unbroken_text(data: bytes) -> Any:
     """A column of texts that are no UTF-8: Arrow lets one make it, and Parquet files hold it."""
     ends = (0).to_bytes(4, "little") + len(data).to_bytes(4, "little")
     return pa.StringArray.from_buffers(1, pa.py_buffer(ends), pa.py_buffer(data))
+
+
+_HUGE = pa.table({"a": pa.array([2**64 - 1], pa.uint64())})
+_LATE = pa.table({"a": pa.array([2**62], pa.timestamp("ms"))})
 
 
 def _wide(count: int) -> bytes:
@@ -76,8 +81,8 @@ CASES: dict[str, Case] = {
     "CSV with a quote that nothing closes within a block": ("x.csv", b'a,b\n"' + b"x,1\n" * 300_000, *_BROKEN),
     "CSV with a line of 20 MB": ("x.csv", b"a,b\n" + b"x" * 20_000_000 + b",1\n", *_BROKEN),
     "CSV with a heading of 20 MB": ("x.csv", b"x" * 20_000_000 + b",b\n1,1\n", *_BROKEN),
-    "CSV with 100,000 columns": ("x.csv", _wide(100_000), SchemaMismatch, f"at most {MAX_COLUMNS} columns"),
-    "JSON with a line of 20 MB": ("x.jsonl", b'{"a":"' + b"x" * 20_000_000 + b'"}\n', *_BROKEN),
+    "CSV with a column too many": ("x.csv", _wide(MAX_COLUMNS + 1), SchemaMismatch, f"at most {MAX_COLUMNS} columns"),
+    "JSON with a line of 40 MB": ("x.jsonl", b'{"a":"' + b"x" * 40_000_000 + b'"}\n', *_BROKEN),
     "JSON with objects one in another": ("x.jsonl", b'{"a":' * 1000, UnreadableData, f"more than {MAX_DEPTH} deep"),
     "JSON with lists one in another": ("x.jsonl", b'{"a":' + b"[" * 100_000, UnreadableData, "deep"),
     "JSON with lists line by line": ("x.jsonl", b'{"a":' + b"[\n" * 100_000, UnreadableData, "deep"),
@@ -101,8 +106,8 @@ CASES: dict[str, Case] = {
     "Parquet with objects": ("x.parquet", parquet(pa.table({"a": [{"b": 1}]})), SchemaMismatch, "struct"),
     "Parquet with bytes": ("x.parquet", parquet(pa.table({"a": [b"\xff"]})), SchemaMismatch, "binary"),
     "Parquet with text that is none": ("x.parquet", parquet(pa.table({"a": _unbroken_text(b"\xff")})), UnreadableData, "UTF8"),
-    "Parquet with a number beyond int64": ("x.parquet", parquet(pa.table({"a": pa.array([2**64 - 1], pa.uint64())})), UnsuitableData, "int64"),
-    "Parquet with a time beyond all years": ("x.parquet", parquet(pa.table({"a": pa.array([2**62], pa.timestamp("ms"))})), UnsuitableData, "timestamp"),
+    "Parquet with a number beyond int64": ("x.parquet", parquet(_HUGE), UnsuitableData, "int64"),
+    "Parquet with a time beyond all years": ("x.parquet", parquet(_LATE), UnsuitableData, "timestamp"),
     "Parquet without columns": ("x.parquet", parquet(pa.table({})), UnsuitableData, "at least one row"),
     "Parquet without rows": ("x.parquet", parquet(pa.table({"a": pa.array([], pa.int64())})), UnsuitableData, "at least one row"),
 }  # fmt: skip
@@ -167,13 +172,18 @@ def test_a_line_break_in_a_quoted_field_belongs_to_the_field(tmp_path: Path) -> 
     assert _take(MemoryStore(), _landed(tmp_path / "landing", "x.csv", content)).summary["rows"] == 200_000
 
 
+def _resident() -> int:
+    """Bytes that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 @pytest.mark.parametrize("name", ["x.csv.gz", "x.jsonl.gz"])
 def test_a_gzip_that_would_burst_is_refused_unopened_and_stays_pending(tmp_path: Path, name: str) -> None:
     line = b'{"a":"1234567"}\n' if "json" in name else b"a\n1\n"
     store = MemoryStore()
-    files = _landed(tmp_path / "landing", name, gzip.compress(line * 4_000_000, 1))
-    assert files[0].size < 1_000_000
-    with limited(8_000_000), pytest.raises(DataTooLarge, match=name):
+    files = _landed(tmp_path / "landing", name, gzip.compress(line * 6_000_000, 1))
+    assert files[0].size < 2_000_000
+    with memory.limited(_resident() + 60_000_000), pytest.raises(DataTooLarge, match=name):
         _take(store, files)
     assert list(store.keys("")) == []
     assert Ledger(store, "d").pending(files) == files
@@ -201,6 +211,12 @@ def test_a_table_with_as_many_columns_as_may_be_is_compared_with_its_contract_in
 
 def test_files_that_were_damaged_at_random_are_refused_by_name_or_understood() -> None:
     assert read_damaged(150, SEED) > 50
+
+
+@pytest.mark.fault
+def test_a_table_of_a_hundred_thousand_columns_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SchemaMismatch, match=r"x\.csv.*this one has 100000"):
+        _take(MemoryStore(), _landed(tmp_path / "landing", "x.csv", _wide(100_000)))
 
 
 @pytest.mark.fault

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from stoker.cli.app import app
 from stoker.engines import candidates
+from stoker.engines.landing import partition_of
 from stoker.errors import StokerError
 from stoker.loop.broker import Broker
 from stoker.loop.ledger import Ledger
@@ -29,6 +31,8 @@ from stoker.store import partitions
 from stoker.store.documents import get_bytes, get_document
 from stoker.store.local_files import LocalStore
 from tests.registry.cases import ALICE, MODEL
+from tests.security.stored_records import LandedFile
+from tests.support.applications import client_of
 from tests.support.hostile import HOSTILE_NAMES
 
 SEED = 20261121
@@ -41,6 +45,22 @@ def _cli(store: LocalStore, *arguments: str) -> None:
     answer = CliRunner().invoke(app, ["--store", store.uri, *arguments], prog_name="stoker")
     if answer.exception is not None and not isinstance(answer.exception, SystemExit):
         raise answer.exception
+
+
+def _landed_partition(store: LocalStore, name: str) -> None:
+    partition = partition_of(f"{name}.csv", r"(?s)(.*)\.csv")
+    if partition is not None:
+        digest = "0" * 64
+        partitions.point(store, dataset="flights", stage="ok", partition=partition, snapshot=digest, data_id=digest)
+
+
+def _pages(store: LocalStore, name: str) -> None:
+    if len(name) > 1000:  # the server refuses such an address before it reaches us
+        return
+    spelt = quote(name, safe="")
+    with client_of(Registry(store)) as client:
+        for path in ("models/{}", "api/v1/models/{}/versions/1", "documents/{}/report", "static/{}"):
+            assert client.get("/" + path.format(spelt)).status_code < 500
 
 
 ENTRIES: dict[str, Entry] = {
@@ -70,6 +90,9 @@ ENTRIES: dict[str, Entry] = {
     "a window": lambda store, name: WindowLog(store, MODEL, "drift").record(name, 1, None, {}),
     "a run": lambda store, name: pinned(store, MODEL, name.encode(errors="replace").decode(), lambda: 1),
     "a landed file's dataset": lambda store, name: Ledger(store, name).marked("taken"),
+    "a landed file's partition": lambda store, name: _landed_partition(store, name),
+    "a landed file's address": lambda store, name: Ledger(store, "flights").mark("taken", LandedFile(uri=name)),
+    "an address of the pages": lambda store, name: _pages(store, name),
     "a key": lambda store, name: store.read(name),
     "a key to write": lambda store, name: store.create(name, b"x"),
     "a prefix": lambda store, name: list(store.keys(name)),

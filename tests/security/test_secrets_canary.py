@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,9 @@ from stoker.cli.app import app as commands
 from stoker.errors import StokerError
 from stoker.hooks.registry import StokerHook
 from stoker.hooks.webhook_secrets import webhook_secrets
+from stoker.store.retries import Patience
 from stoker.ui.app import create_app
-from tests.dags.conftest import PROJECT, land, register, states
+from tests.dags.conftest import PROJECT, land, register, run_dag, states
 from tests.support.s3_server import BUCKET, client, s3_server
 
 MARK = "9wL4vP7qZ"[::-1]  # backwards, for Airflow keeps the source of each DAG's file in its database
@@ -144,12 +146,6 @@ def hits(found: Found) -> set[str]:
     """The places where a canary is, plain or in base64."""
     signs = [MARK.lower().encode(), *(sign.lower() for sign in _ENCODED)]
     return {place for place, text in found.items() if any(sign in text.lower() for sign in signs)}
-
-
-def run(graph: Any) -> Any:
-    for step in graph.tasks:
-        step.retries = 0
-    return register(graph).test()
 
 
 def left_behind(capfd: pytest.CaptureFixture[str]) -> Found:
@@ -269,7 +265,7 @@ def test_nothing_is_left_of_the_secrets_after_a_run_that_succeeds(
     server: str, connect: Callable[[str], None], capfd: pytest.CaptureFixture[str]
 ) -> None:
     connect(server)
-    assert set(states(run(asking("select * from customers"))).values()) == {"success"}
+    assert set(states(run_dag(asking("select * from customers"))).values()) == {"success"}
     for graph in watching():
         register(graph)
     stored = in_store(server)
@@ -286,7 +282,7 @@ def test_nothing_is_left_of_the_secrets_after_a_training(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connect(server)
-    assert set(states(run(learning(tmp_path, monkeypatch))).values()) == {"success"}
+    assert set(states(run_dag(learning(tmp_path, monkeypatch))).values()) == {"success"}
     stored, answers = in_store(server), said()
     assert len(stored) > 20
     assert b"quickstart" in answers["GET /"]
@@ -301,7 +297,7 @@ def test_nothing_is_told_of_the_secrets_when_the_store_refuses(
 ) -> None:
     with refusing() as address:
         connect(address)
-        assert set(states(run(asking("select * from customers"))).values()) == {"failed"}
+        assert set(states(run_dag(asking("select * from customers"))).values()) == {"failed"}
         answers = said()
         left = left_behind(capfd)
         assert b"SignatureDoesNotMatch" in left["output"]
@@ -310,10 +306,11 @@ def test_nothing_is_told_of_the_secrets_when_the_store_refuses(
 
 
 def test_nothing_is_told_of_the_secrets_when_the_store_cannot_be_reached(
-    connect: Callable[[str], None], capfd: pytest.CaptureFixture[str]
+    connect: Callable[[str], None], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("stoker.store.s3_objects.Patience", partial(Patience, sleep=lambda _: None))
     connect("http://127.0.0.1:9")
-    assert set(states(run(asking("select * from customers"))).values()) == {"failed"}
+    assert set(states(run_dag(asking("select * from customers"))).values()) == {"failed"}
     left = left_behind(capfd)
     assert b"EndpointConnectionError" in left["output"]
     assert not hits(left | _commands(["models"]) | raised(lambda: StokerHook().registry.models()))
@@ -323,7 +320,7 @@ def test_nothing_is_told_of_the_secrets_when_a_query_fails(
     server: str, connect: Callable[[str], None], capfd: pytest.CaptureFixture[str]
 ) -> None:
     connect(server)
-    assert set(states(run(asking("select * from nowhere"))).values()) == {"failed"}
+    assert set(states(run_dag(asking("select * from nowhere"))).values()) == {"failed"}
     left = left_behind(capfd)
     assert b"no such table: nowhere" in left["output"]
     assert not hits(left)
@@ -372,7 +369,7 @@ def test_a_leak_would_be_found(server: str, connect: Callable[[str], None], capf
         leak()
 
     connect(server)
-    assert set(states(run(canaries_leak())).values()) == {"success"}
+    assert set(states(run_dag(canaries_leak())).values()) == {"success"}
     places = hits(left_behind(capfd) | in_store(server))
     assert {"output", "canary/documents/leak"} <= places
     assert any(place.startswith("airflow.db") for place in places)

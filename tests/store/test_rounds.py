@@ -73,6 +73,20 @@ def test_what_a_finished_round_removed_cannot_be_named_also_when_the_next_one_is
     rounds.spare(store, named=[ONE])
 
 
+def test_what_the_round_before_the_last_removed_keeps_no_writer_up_when_its_lists_are_gone() -> None:
+    store = MemoryStore()
+    rounds.finish(store, _given_up(store), {"removed": 1})
+    begun = rounds.begin(store, [THREE])
+    assert begun is not None
+    claimed = rounds.append(store, begun, {"kind": "given_up", "digests": rounds.store_list(store, 2, [THREE])})
+    assert claimed is not None
+    rounds.finish(store, claimed, {"removed": 1})
+    beside_one = ONE[:2] + TWO[2:]
+    rounds.spare(store, named=[beside_one])
+    with pytest.raises(NotFound):
+        rounds.spare(store, named=[THREE])
+
+
 def test_the_lists_of_a_round_go_when_the_next_one_is_over() -> None:
     store = MemoryStore()
     rounds.finish(store, _given_up(store), {"removed": 1})
@@ -105,4 +119,4 @@ def test_a_missing_or_foreign_entry_and_a_changed_list_are_refused() -> None:
 
 
 def test_only_what_could_be_a_digest_is_taken_for_a_name() -> None:
-    assert list(rounds.references({"a": [ONE, "x", 7, None], "b": {"c": TWO}, THREE: 1})) == [ONE, TWO]
+    assert list(rounds.references({"a": [ONE, "x", 7, None], "b": {"c": (TWO,)}, THREE: 1})) == [ONE, TWO]

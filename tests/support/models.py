@@ -95,6 +95,16 @@ def forest(random_state: int | None = None) -> Any:
     return _with_codes(RandomForestClassifier(10, random_state=random_state))
 
 
+def tree() -> Any:
+    """A classifier of numbers without threads of its own, which a fork would lose."""
+    from sklearn.compose import make_column_selector, make_column_transformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.tree import DecisionTreeClassifier
+
+    numbers = make_column_transformer(("passthrough", make_column_selector(dtype_include="number")))
+    return make_pipeline(numbers, DecisionTreeClassifier(max_depth=3, random_state=0))
+
+
 def guess() -> Any:
     """A classifier that ignores its input."""
     from sklearn.dummy import DummyClassifier

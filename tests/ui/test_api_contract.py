@@ -5,6 +5,7 @@ Schemathesis makes them up from the description, always the same ones, and judge
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -32,7 +33,6 @@ from tests.support.registrations import ACTOR, register
 DESCRIPTION = "/api/v1/openapi.json"
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 SETTINGS = settings(
-    max_examples=15,
     derandomize=True,
     deadline=None,
     database=None,
@@ -62,11 +62,11 @@ def description(app: FastAPI, manager: SimpleAuthManager) -> schemathesis.BaseSc
     return schemathesis.openapi.from_asgi(DESCRIPTION, app, headers=headers)
 
 
-def ask(description: schemathesis.BaseSchema, headers: dict[str, str]) -> Counter[tuple[str, int]]:
-    """Ask everything, and count the answers by method and status."""
+def ask(description: schemathesis.BaseSchema, headers: dict[str, str], each: int = 15) -> Counter[tuple[str, int]]:
+    """Ask each operation so many questions, and count the answers by method and status."""
     answers: Counter[tuple[str, int]] = Counter()
 
-    @SETTINGS
+    @settings(SETTINGS, max_examples=each)
     @given(data=data())
     def asked(operation: Any, data: DataObject) -> None:
         case = data.draw(operation.as_strategy())
@@ -102,3 +102,16 @@ def test_an_admin_gets_answers_that_are_as_described(
     answers = ask(description, {"Authorization": f"Bearer {token(manager, 'ADMIN')}"})
     assert {status for method, status in answers if method == "get"} == {200, 400, 404}
     assert {status for method, status in answers if method == "post"} >= {200, 400, 404}
+
+
+@pytest.mark.fault
+@pytest.mark.timeout(3600)
+def test_50_000_questions_are_answered_as_described(
+    description: schemathesis.BaseSchema, manager: SimpleAuthManager, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logins = [{}, *({"Authorization": f"Bearer {token(manager, role)}"} for role in ("VIEWER", "ADMIN"))]
+    each = math.ceil(50_000 / len(logins) / len(list(description.get_all_operations())))
+    answers = sum((ask(description, login, each) for login in logins), Counter())
+    assert answers.total() > 49_000  # an operation without parameters has few questions
+    with capsys.disabled():
+        print(f"{answers.total():,} questions to the API: no status 500, each answer as described")

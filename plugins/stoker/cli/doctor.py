@@ -39,6 +39,7 @@ def examine(invocation: Invocation) -> list[Check]:
     """Carry out all checks. Nothing is raised for what they find; where no store opens, its checks are left out."""
     checks = [*_software(), checked("settings", lambda: _settings(invocation))]
     if checks[-1].result != "fail":
+        hook = invocation.hook
         checks += [
             checked("store answers", lambda: _answers(invocation)),
             checked("store keeps what is there", lambda: _conditional_writes(invocation)),
@@ -46,8 +47,8 @@ def examine(invocation: Invocation) -> list[Check]:
             *_records(invocation),
         ]
         checks += [examine_clock(invocation.store)] if _passed(checks, "store keeps what is there") else []
-        checks += examine_airflow(invocation.hook, invocation.store) if invocation.hook is not None else []
-        checks += examine_machine(invocation.hook.settings.memory_limit if invocation.hook is not None else None)
+        checks += examine_airflow(hook, invocation.store) if hook is not None else []
+        checks += examine_machine(hook.settings.memory_limit if hook is not None else None)
     return checks
 
 

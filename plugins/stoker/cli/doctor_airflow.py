@@ -75,10 +75,14 @@ def _one_store(hook: StokerHook) -> Check:
     return Check("one store", "ok", "Connection and configuration do not contradict each other.")
 
 
-def _shared_store(store: ObjectStore) -> Check:
+def _executor() -> str:
     from airflow.sdk import conf
 
-    executor = conf.get("core", "executor", fallback="") or ""
+    return conf.get("core", "executor", fallback=None) or ""
+
+
+def _shared_store(store: ObjectStore) -> Check:
+    executor = _executor()
     if isinstance(store, LocalStore) and any(name in executor for name in _SEVERAL_MACHINES):
         advice = f"{executor} runs tasks on several machines, and {store.uri} is a folder of one. Use an s3:// store."
         return Check("shared store", "fail", advice)
@@ -110,9 +114,7 @@ def _webhook() -> str:
 
 
 def _celery() -> Iterator[Check]:
-    from airflow.sdk import conf
-
-    if "Celery" not in (conf.get("core", "executor", fallback="") or ""):
+    if "Celery" not in _executor():
         return
     try:
         version = metadata.version("celery")

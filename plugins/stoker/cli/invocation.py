@@ -59,8 +59,8 @@ class Invocation:
 
         :raises ConfigurationError: when nothing names one.
         """
-        if self._hook is not None:
-            return self._hook.get_conn()
+        if self.hook is not None:
+            return self.hook.get_conn()
         from stoker.store.opening import open_store
 
         return open_store(self._direct_uri or "")
@@ -73,20 +73,14 @@ class Invocation:
     @property
     def trusted_types(self) -> Iterable[str]:
         """Types beyond Stoker's own list that a model file may hold; known where Airflow's settings are used."""
-        return self._hook.settings.trusted_types if self._hook is not None else ()
-
-    @property
-    def hook(self) -> StokerHook | None:
-        """Airflow's side of it; ``None`` where the store was named without Airflow."""
-        return self._hook
-
-    @property
-    def _direct_uri(self) -> str | None:
-        """The address when Airflow need not be asked. A connection that is named is always asked."""
-        return None if self.conn_id else self.store_uri or os.environ.get(STORE_VARIABLE)
+        return self.hook.settings.trusted_types if self.hook is not None else ()
 
     @cached_property
-    def _hook(self) -> StokerHook | None:
+    def hook(self) -> StokerHook | None:
+        """Airflow's side of it; ``None`` where the store was named without Airflow.
+
+        :raises ConfigurationError: when Airflow is not installed, and nothing else names a store.
+        """
         if self._direct_uri:
             return None
         if importlib.util.find_spec("airflow") is None:
@@ -98,6 +92,11 @@ class Invocation:
         from stoker.hooks.registry import StokerHook
 
         return StokerHook(self.conn_id or StokerHook.default_conn_name, store=self.store_uri)
+
+    @property
+    def _direct_uri(self) -> str | None:
+        """The address when Airflow need not be asked. A connection that is named is always asked."""
+        return None if self.conn_id else self.store_uri or os.environ.get(STORE_VARIABLE)
 
 
 def _login_name() -> str:

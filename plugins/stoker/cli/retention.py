@@ -12,6 +12,7 @@ from stoker.cli.invocation import Invocation
 from stoker.cli.output import plain, show_json, show_table, utc
 from stoker.core.clock import to_text
 from stoker.core.retention import RetentionPolicy
+from stoker.core.sizes import show_size
 from stoker.registry import retention as engine
 from stoker.registry.retention import Plan, Swept
 
@@ -58,7 +59,7 @@ def plan(invocation: Invocation, path: Path | None) -> None:
         empty="No model is registered.",
     )
     click.echo(
-        f"{found.unneeded} objects of {_size(found.bytes)} are needed by nothing, {found.needed} are; {found.expired} pointers expired."
+        f"{found.unneeded} objects of {show_size(found.bytes)} are needed by nothing, {found.needed} are; {found.expired} pointers expired."
     )
     if found.due:
         click.echo(f"An earlier sweep condemned some of them; they may be removed from {utc(found.due)}.")
@@ -81,7 +82,7 @@ def sweep(invocation: Invocation, path: Path | None, yes: bool) -> None:
         return
     for model, versions in done.archived.items():
         click.echo(f"{plain(model)}: archived {len(versions)} versions.")
-    click.echo(f"{done.removed} objects of {_size(done.bytes)} and {done.pointers} expired pointers were removed.")
+    click.echo(f"{done.removed} objects of {show_size(done.bytes)} and {done.pointers} expired pointers were removed.")
     if done.due:
         click.echo(f"{done.condemned} objects are condemned; a sweep from {utc(done.due)} on removes them.")
 
@@ -115,7 +116,3 @@ def _swept_record(done: Swept) -> dict[str, Any]:
 
 def _time(moment: datetime | None) -> str | None:
     return None if moment is None else to_text(moment)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB"

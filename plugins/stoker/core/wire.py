@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
-from stoker.errors import TamperedRecord, UnknownFormat
+from stoker.errors import ConfigurationError, TamperedRecord, UnknownFormat
 
 FORMAT = 1
 
@@ -41,6 +43,13 @@ def digest(value: Any) -> str:
     return sha256(canonical(value))
 
 
+def walk(value: Any) -> Iterator[Any]:
+    """A value of JSON, and every value in it. The keys of objects are no values."""
+    yield value
+    for child in _children(value):
+        yield from walk(child)
+
+
 def strict_json(data: bytes) -> Any:
     """Read JSON that means the same to every reader: UTF-8 without a byte order mark, which json would take, and UTF-16 too.
 
@@ -52,6 +61,18 @@ def strict_json(data: bytes) -> Any:
     except RecursionError as error:
         raise ValueError(f"it is nested deeper than {MAX_DEPTH}") from error
     return value
+
+
+def strict_json_file(path: str, what: str) -> Any:
+    """Read a file of strict JSON that a person named.
+
+    :param what: what the file is, as the beginning of a sentence.
+    :raises ConfigurationError: when it cannot be read, or is none.
+    """
+    try:
+        return strict_json(Path(path).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{what} must be readable JSON; {path!r} gave: {error}.") from error
 
 
 def parse(data: bytes, what: str) -> dict[str, Any]:
@@ -109,6 +130,11 @@ def _check_values(value: Any, left: int) -> None:
         raise ValueError(f"it is nested deeper than {MAX_DEPTH}")
     if isinstance(value, float) and not math.isfinite(value):  # 1e999 is good JSON, and infinite to Python
         raise ValueError("a number stands in it that is too large")
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for child in children:
+    for child in _children(value):
         _check_values(child, left - 1)
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()

@@ -21,6 +21,7 @@ from stoker.engines.column_profiles import ColumnProfile, Moments
 from stoker.engines.profiles import FEATURE, PREDICTION, TARGET, Profile, load_profile, profile_window, store_profile
 from stoker.errors import AlreadyExists, NotFound
 from stoker.loop.cohorts import STAGE, scored_by
+from stoker.loop.plans import label_of
 from stoker.loop.windows import KEPT, WindowLog
 from stoker.registry.registry import Registry
 from stoker.store import layout, partitions
@@ -158,8 +159,7 @@ def profile_windows(store: ObjectStore, office: Office, windows: Sequence[Curren
     reference = load_profile(store, office.profile or "")
     counted = [count_window(store, office, window, reference) for window in windows]
     rows = sum(profile.rows for profile in counted)
-    names = [window.window for window in windows]
-    shown = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+    shown = label_of(windows[0].window, windows[-1].window)
     return Reference(
         kind="profile",
         uri=f"{store.uri}/{layout.blob(office.profile or '')}",
@@ -168,7 +168,7 @@ def profile_windows(store: ObjectStore, office: Office, windows: Sequence[Curren
         summary={
             "model": office.model,
             "version": office.number,
-            "windows": len(names),
+            "windows": len(windows),
             "rows": rows,
             "reasons": [f"Counted {rows} rows of {shown} in the cells of version {office.number}."],
         },

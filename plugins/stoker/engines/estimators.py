@@ -116,9 +116,9 @@ def dotted(thing: Any) -> str:
 
 def _import(path: str) -> Any:
     module, _, name = path.rpartition(".")
-    if not module:
+    if not module or not all(part.isidentifier() for part in path.split(".")):
         raise UsageError(
-            f"An estimator must be named by its dotted path, such as 'package.module.build'; got {path!r}."
+            f"An estimator must be named by its dotted path, such as 'package.module.build'; got {ascii(path)[:80]}."
         )
     try:
         return getattr(importlib.import_module(module), name)

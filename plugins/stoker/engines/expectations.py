@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,7 +102,7 @@ def load_expectations(expectations: Expectations, *, severity: str = "critical")
     if severity not in SEVERITIES:
         raise ConfigurationError(f"A severity must be one of {', '.join(SEVERITIES)}; got {severity!r}.")
     given = _called(expectations) if callable(expectations) else expectations
-    written = _load_json(given) if isinstance(given, str) else given
+    written = wire.strict_json_file(given, "A file of expectations") if isinstance(given, str) else given
     items = written.get("expectations") if isinstance(written, Mapping) else getattr(written, "expectations", written)
     if not isinstance(items, Sequence) or isinstance(items, str) or not items:
         raise ConfigurationError(
@@ -164,13 +163,6 @@ def _called(function: Callable[[], Any]) -> Any:
         raise ConfigurationError(
             f"A function of expectations must return them; it raised {type(error).__name__}: {str(error)[:300]}."
         ) from error
-
-
-def _load_json(path: str) -> Any:
-    try:
-        return wire.strict_json(Path(path).read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"A file of expectations must be readable JSON; {path!r} gave: {error}.") from error
 
 
 def _configuration(item: Any, number: int, severity: str) -> ExpectationConfiguration:

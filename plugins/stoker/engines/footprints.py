@@ -120,7 +120,7 @@ def _wanted(described: Mapping[str, Any], columns: Sequence[str] | None) -> Iter
 def _described_width(column: Mapping[str, Any]) -> int:
     if column["type"] in _WIDTHS:
         return _WIDTHS[column["type"]]
-    return _OFFSET + (len(column["min"] or "") + len(column["max"] or "")) // 2
+    return _OFFSET + sum(len(str(column.get(end) or "")) for end in ("min", "max")) // 2
 
 
 def _width(kind: Any) -> int | None:

@@ -90,7 +90,8 @@ def list_landed(
     """The files below a place, in the order of their addresses.
 
     Names that begin with ``.`` or ``_`` or end with ``.tmp``, ``.part`` or ``.partial``, and whatever lies in a folder of such a name, are
-    what writers call unfinished files, and left out. So are names that are no UTF-8, which have no address.
+    what writers call unfinished files, and left out. So are names that are no UTF-8, which have no address, and links that lead out of the
+    place.
 
     :param source: a folder as a path or ``file:///`` address, or ``s3://bucket/prefix``.
     :param pattern: a glob relative to the source; no wildcard crosses a slash.
@@ -260,7 +261,7 @@ def _entries(folder: Path, depth: int, above: str = "") -> Iterator[tuple[str, o
     """What lies exactly so many folders deep. Whoever may land a file must not choose what else a worker reads, so no link leads out."""
     with os.scandir(folder / above) as entries:
         for entry in entries:
-            if entry.is_symlink() and not Path(os.path.realpath(entry.path)).is_relative_to(os.path.realpath(folder)):
+            if entry.is_symlink() and not _leads_within(entry.path, folder):
                 _tell_of_link(entry.path)
             elif depth == 0:
                 yield above + entry.name, entry
@@ -268,10 +269,17 @@ def _entries(folder: Path, depth: int, above: str = "") -> Iterator[tuple[str, o
                 yield from _entries(folder, depth - 1, f"{above}{entry.name}/")
 
 
+def _leads_within(path: str, folder: Path) -> bool:
+    try:
+        return Path(os.path.realpath(path, strict=True)).is_relative_to(os.path.realpath(folder))
+    except OSError:  # it leads nowhere, or round in a circle
+        return False
+
+
 @lru_cache(maxsize=1000)
 def _tell_of_link(path: str) -> None:
     """Once a process: a watcher looks every few seconds."""
-    log.warning("%s is left alone: it is a link that leads out of the folder in which files land", ascii(path))
+    log.warning("%s is left alone: it is a link to nothing within the folder in which files land", ascii(path))
 
 
 def _in_s3(source: str, wanted: _Wanted, s3_client_factory: ClientFactory | None) -> Iterator[tuple[str, LandedFile]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -39,7 +38,7 @@ def load_schema(schema: Schema | str) -> dict[str, str]:
     :param schema: column name to type, or the path of a JSON file that holds such an object.
     :raises ConfigurationError: when the file cannot be read, or a type is unknown.
     """
-    written = _load_json(schema) if isinstance(schema, str) else schema
+    written = wire.strict_json_file(schema, "A schema file") if isinstance(schema, str) else schema
     if not isinstance(written, Mapping) or not written:
         raise ConfigurationError(f"A schema must map column names to types; got {ascii(written)[:80]}.")
     wrong = [f"{name!r}: {ascii(kind)[:40]}" for name, kind in written.items() if str(kind) not in TYPES]
@@ -95,13 +94,6 @@ def mismatch(rule: str, problems: Sequence[str]) -> SchemaMismatch:
     return SchemaMismatch(
         f"{rule}; {len(problems)} differ: {listed}. Correct the source, or the schema.", differences=list(problems)
     )
-
-
-def _load_json(path: str) -> Any:
-    try:
-        return wire.strict_json(Path(path).read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"A schema file must be readable JSON; {path!r} gave: {error}.") from error
 
 
 def _missing_or_renamed(missing: Iterable[str], extra: Iterable[str]) -> list[str]:

@@ -173,7 +173,8 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     except MemoryError:
         return too_large
     except UntrustedArtifact as error:
-        return {"smoke": "untrusted", "sentence": error.message}
+        # Other versions of scikit-learn give the same types other names.
+        return {"smoke": "untrusted", "sentence": _beside_versions(error.message, request)}
     except CorruptArtifact as error:
         return {"smoke": "corrupt", "sentence": error.message}
     except ModelError as error:
@@ -210,10 +211,7 @@ def _predict_golden(request: Mapping[str, Any]) -> dict[str, Any]:
     away = deviation(expected, output)
     if not away <= PARITY:  # also refuses NaN
         sentence = f"predictions differ by up to {away:g} from those at training time; at most {PARITY:g} is allowed"
-        return {
-            "smoke": "parity",
-            "sentence": " ".join((sentence, *differences(request["environment"], environment()))),
-        }
+        return {"smoke": "parity", "sentence": _beside_versions(sentence, request)}
     return {
         "smoke": "pass",
         "rows": len(frame),
@@ -221,6 +219,12 @@ def _predict_golden(request: Mapping[str, Any]) -> dict[str, Any]:
         "max_deviation": away,
         "differences": differences(request["environment"], environment()),
     }
+
+
+def _beside_versions(sentence: str, request: Mapping[str, Any]) -> str:
+    from stoker.engines.environment import differences, environment
+
+    return " ".join((sentence, *differences(request["environment"], environment())))
 
 
 if __name__ == "__main__":

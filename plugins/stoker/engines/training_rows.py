@@ -250,7 +250,9 @@ def describe_task(estimator: Any, y: pd.Series[Any], target: str) -> str:
         raise UnsuitableData(f"A classifier needs classes as its target; {target!r} holds fractions. Use a regressor.")
     count = y.nunique()
     if count < 2:
-        raise UnsuitableData(f"The target {target!r} must have at least two classes; all rows have {y.iloc[0]!a}.")
+        raise UnsuitableData(
+            f"The target {target!r} must have at least two classes; all rows have {y[:1].tolist()[0]!a}."
+        )
     return BINARY if count == 2 else MULTICLASS
 
 

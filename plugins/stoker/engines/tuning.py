@@ -38,6 +38,8 @@ def check_search(
 
     :raises UsageError: on an unknown kind, no or unknown parameters, or senseless counts.
     """
+    if cv < 2 or iterations < 1:
+        raise UsageError(f"cv must be at least 2 and search_iterations at least 1; got {cv} and {iterations}.")
     if kind is None:
         if param_grid:
             raise UsageError(f"param_grid needs a search; choose one of {', '.join(KINDS)}, or leave param_grid out.")
@@ -46,8 +48,6 @@ def check_search(
         raise UsageError(f"search must be one of {', '.join(KINDS)} or None; got {kind!r}.")
     if not param_grid:
         raise UsageError(f"search={kind!r} needs a param_grid, such as {{'max_depth': [3, 6]}}; got {param_grid!r}.")
-    if cv < 2 or iterations < 1:
-        raise UsageError(f"cv must be at least 2 and search_iterations at least 1; got {cv} and {iterations}.")
     known = estimator.get_params(deep=True)
     for name, values in param_grid.items():
         if name not in known:

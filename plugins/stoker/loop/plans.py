@@ -87,9 +87,9 @@ def share_of(store: ObjectStore, model: str, given: Any) -> tuple[Mapping[str, A
     """
     if is_share(given):
         plan = plan_of(store, model, given["plan"])
-        shares = dict(enumerate(plan["shares"]))
-        if given["share"] in shares:
-            return plan["facts"], shares[given["share"]]
+        shares, number = plan.get("shares", ()), given["share"]
+        if type(number) is int and 0 <= number < len(shares):
+            return plan["facts"], shares[number]
     raise UsageError(
         f"A mapped task must be given one share of a plan of {model} (expand over the .output of the task that plans); got "
         f"{ascii(given)[:120]}."

@@ -19,11 +19,15 @@ from stoker.core.memory import limited
 from stoker.core.records import AIRFLOW, Actor, Reference
 from stoker.errors import StokerError, UsageError
 from stoker.links import VerdictLink
+from stoker.operators._arguments import check_arguments
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from stoker.hooks.registry import StokerHook
+
+
+_MAX_MESSAGE = 4000  # characters; an argument that is repeated in it may have any length
 
 
 class StokerOperator(BaseOperator):
@@ -67,6 +71,7 @@ class StokerOperator(BaseOperator):
         :raises AirflowFailException: for every error that the same call would meet again.
         """
         try:
+            check_arguments(self, StokerOperator)
             with limited(self.hook.settings.memory_limit):
                 reference = work()
             self.log_verdict(reference)
@@ -74,7 +79,7 @@ class StokerOperator(BaseOperator):
         except StokerError as error:
             if error.retryable:
                 raise
-            raise AirflowFailException(f"{type(error).__name__}: {error.message}") from error
+            raise AirflowFailException(f"{type(error).__name__}: {error.message}"[:_MAX_MESSAGE]) from error
         return reference.to_xcom()
 
     @abstractmethod

@@ -59,6 +59,8 @@ class Steps:
             "features": None if spec.features is None else list(spec.features),
             "id_columns": list(spec.id_columns),
             "time_column": spec.time_column,
+            "renew_lease_of": spec.name,
+            "policy": spec.policy,
             **spec.training,
             **self._store(),
         }

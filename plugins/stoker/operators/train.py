@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stoker.core.names import check_name
 from stoker.core.records import Reference
 from stoker.operators._base import StokerOperator, engine, number, task_key
+from stoker.operators._loop import broker_of, holder_of, loop_policy
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -45,11 +47,15 @@ class TrainModelOperator(StokerOperator):
     :param learning_curve: fit again on 10, 25 and 50 % of the rows as well, so that the report shows whether more rows would help. A
         stored model of the same fingerprint is taken as it is, with a curve or without.
     :param cache: ``auto``, ``off``, or ``refresh`` to train anew and remember that.
+    :param renew_lease_of: the registered model for which the run has claimed a training. Its lease is renewed while this task runs,
+        however long that takes; without it another run may begin when ``cadence.lease`` is over.
+    :param policy: the path of a YAML policy file; the length of the lease counts.
     """
 
     template_fields: Sequence[str] = (
         "dataset", "estimator_params", "target", "features", "id_columns", "time_column", "history", "split", "test_size", "search",
-        "param_grid", "search_iterations", "cv", "scoring", "random_state", "cache", *StokerOperator.template_fields,
+        "param_grid", "search_iterations", "cv", "scoring", "random_state", "cache", "renew_lease_of", "policy",
+        *StokerOperator.template_fields,
     )  # fmt: skip
     template_fields_renderers: ClassVar[dict[str, str]] = {"estimator_params": "json", "param_grid": "json"}
 
@@ -74,6 +80,8 @@ class TrainModelOperator(StokerOperator):
         random_state: int = 0,
         learning_curve: bool = False,
         cache: str = "auto",
+        renew_lease_of: str | None = None,
+        policy: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -95,9 +103,22 @@ class TrainModelOperator(StokerOperator):
         self.random_state = random_state
         self.learning_curve = learning_curve
         self.cache = cache
+        self.renew_lease_of = renew_lease_of
+        self.policy = policy
 
     def step(self, context: Context) -> Reference:
         """Train, and return a reference of kind ``candidate``."""
+        with self._lease(context):
+            return self._train(context)
+
+    def _lease(self, context: Context) -> AbstractContextManager[None]:
+        if not self.renew_lease_of:
+            return nullcontext()
+        from stoker.loop.leases import kept
+
+        return kept(broker_of(self.hook.get_conn(), self.renew_lease_of, loop_policy(self.policy)), holder_of(context))
+
+    def _train(self, context: Context) -> Reference:
         settings, store = self.hook.settings, self.hook.get_conn()
         by_name = isinstance(self.dataset, str)
         result: Reference = engine("training").train(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from stoker.core import wire
@@ -235,7 +234,7 @@ class _Audit:
 
     def _file(self, what: str, file: StoredFile) -> None:
         with scratch() as folder:
-            path = Path(folder) / "file"
+            path = folder / "file"
             documents.get_file(self.store, file.sha256, path, what)
             size = path.stat().st_size
         if size != file.size:

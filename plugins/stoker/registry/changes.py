@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -10,13 +9,12 @@ from typing import Any, ClassVar, Literal
 
 from stoker.core.names import check_alias, parse_version
 from stoker.core.records import Actor
+from stoker.core.shapes import DIGEST
 from stoker.errors import ConflictError, InvalidName, PromotionConflict, TamperedRecord, UsageError, VersionBlocked
 from stoker.registry import archives, reviews
 from stoker.registry.archives import Archive
 from stoker.registry.reviews import Approve, AskApproval, Reject
 from stoker.registry.state import CHAMPION, OPTIONAL_INT, PREVIOUS, AliasTarget, ModelState, fields
-
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Expectation(Enum):
@@ -376,7 +374,7 @@ def from_records(change: dict[str, Any], expects: dict[str, Any], what: str, *, 
             raise TamperedRecord(
                 f"{what} must make a change that Stoker knows; it has {ascii(kind)[:80]}.", record=what
             )
-    if not all(_DIGEST.fullmatch(digest) for digest in _digests(found)):
+    if not all(map(DIGEST.holds, _digests(found))):
         raise TamperedRecord(f"{what} must name what it is about by digests of 64 hexadecimal digits.", record=what)
     if to_records(found) != (change, expects):
         raise TamperedRecord(f"{what} states an expectation that its change does not take.", record=what)

@@ -22,8 +22,6 @@ log = logging.getLogger(__name__)
 EVERY = 16
 """Entries between two checkpoints: the most that a cold reader has to fold, give or take a lost checkpoint."""
 
-_LAST_ENTRY = 10**20 - 1  # more digits than a key has
-
 MANIFEST_KIND = "version_manifest"
 
 
@@ -171,7 +169,7 @@ def checked_entry(store: ObjectStore, model: str, seq: int, digest: str, key: st
     :raises MissingEntry: when the log lacks the entry.
     :raises ChangedEntry: when its bytes are others.
     """
-    if not 1 <= seq <= _LAST_ENTRY:
+    if not 1 <= seq <= layout.LAST_NUMBER:
         raise TamperedRecord(f"{key} must name an entry from 1 in 'seq'; it names {str(seq)[:80]}.", record=key)
     place = layout.numbered(layout.log(model), seq)
     try:

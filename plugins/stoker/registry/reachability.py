@@ -7,7 +7,7 @@ is added later needs no word here, and what merely looks like a digest keeps not
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +16,9 @@ from typing import Any
 
 from stoker.core import wire
 from stoker.core.clock import from_text
+from stoker.core.record_shapes import parse_pointer
 from stoker.core.retention import RetentionPolicy, VersionFacts, why_kept
+from stoker.core.shapes import COUNT, MOMENT, OBJECT, Maybe, Shape, conform
 from stoker.errors import CorruptArtifact, NotFound, TamperedRecord
 from stoker.registry.archives import used_versions
 from stoker.registry.changes import Register
@@ -90,7 +92,8 @@ def reached_from(store: ObjectStore, roots: Roots, tell: Tell) -> set[str]:
     :raises CorruptArtifact: when a document is damaged, or the manifest of a version that stays is missing.
     :raises UnknownFormat: when a newer Stoker wrote a document.
     """
-    known = reach(store, roots.digests | roots.manifests, set(roots.records), tell)
+    # A version that was to be archived, and then was not, is in both.
+    known = reach(store, roots.digests | roots.manifests, roots.records - roots.manifests, tell)
     for manifest in roots.manifests:
         if not store.exists(layout.blob(manifest)):
             raise CorruptArtifact(
@@ -185,16 +188,18 @@ def _datasets(store: ObjectStore, policy: RetentionPolicy, now: datetime, roots:
             if superseded_at is not None and now - superseded_at >= policy.superseded_age:
                 roots.expired.append(key)  # and so are all before it, which were superseded earlier
                 continue
-            pointer = wire.parse(store.read(key), key)
+            pointer = parse_pointer(store.read(key), key, "partition")
             roots.digests.update(rounds.references(pointer))
-            if pointer.get("stage") == "predictions":
+            if pointer["stage"] == "predictions":
                 _scored_by(store, pointer, roots)
             superseded_at = from_text(pointer["time"])
 
 
 def _scored_by(store: ObjectStore, pointer: dict[str, Any], roots: Roots) -> None:
     """Note the versions whose predictions a pointer keeps."""
-    for record in _document(store, pointer["snapshot"]).get("source", ()):
+    document = _document(store, pointer["snapshot"])
+    conform(document, {"source": Maybe([OBJECT])}, f"The document {pointer['snapshot']}")
+    for record in document.get("source") or ():
         numbers = {record.get("version"), record.get("shadow_version")}
         roots.used.setdefault(str(record.get("model")), set()).update(one for one in numbers if type(one) is int)
 
@@ -207,7 +212,7 @@ def _trainings(store: ObjectStore, policy: RetentionPolicy, now: datetime, roots
         if now - store.stat(newest).modified >= policy.candidate_age:
             roots.expired.append(newest)
         else:
-            roots.digests.update(rounds.references(wire.parse(store.read(newest), newest)))
+            roots.digests.update(rounds.references(parse_pointer(store.read(newest), newest, "training")))
 
 
 def _pins(store: ObjectStore, name: str, policy: RetentionPolicy, now: datetime, roots: Roots) -> None:
@@ -215,10 +220,10 @@ def _pins(store: ObjectStore, name: str, policy: RetentionPolicy, now: datetime,
         if now - store.stat(key).modified >= policy.pin_age:
             roots.expired.append(key)
             continue
-        plan = wire.parse(store.read(key), key).get("plan")
+        plan = parse_pointer(store.read(key), key, "pin")["plan"]
         roots.digests.update(rounds.references(plan))
         # A plan has no fixed form: whatever could be the number of a version is taken for one.
-        roots.used.setdefault(name, set()).update(_numbers(plan))
+        roots.used.setdefault(name, set()).update(one for one in wire.walk(plan) if type(one) is int)
 
 
 def _journals(store: ObjectStore, name: str, policy: RetentionPolicy, now: datetime, roots: Roots) -> None:
@@ -226,19 +231,27 @@ def _journals(store: ObjectStore, name: str, policy: RetentionPolicy, now: datet
     for kind in store.folders(layout.journals(name)):
         prefix = layout.journal(name, kind)
         checkpoint = next(store.keys(f"{prefix}checkpoints/"), None)
-        state = wire.parse(store.read(checkpoint), checkpoint) if checkpoint else {"seq": 0}
+        state = _record(store, checkpoint, {"seq": COUNT}) if checkpoint else {"seq": 0}
         roots.digests.update(rounds.references(state))
         for key in reversed(list(store.keys(f"{prefix}entries/"))):
-            record = wire.parse(store.read(key), key)
+            record = _record(store, key, {"seq": COUNT, "time": MOMENT})
             if record["seq"] <= state["seq"] and now - from_text(record["time"]) >= policy.report_age:
                 break
             roots.digests.update(rounds.references(record))
 
 
+def _record(store: ObjectStore, key: str, shape: Shape) -> dict[str, Any]:
+    record = wire.parse(store.read(key), key)
+    conform(record, shape, key)
+    return record
+
+
 def _children(store: ObjectStore, digest: str) -> tuple[set[str], set[str]]:
     """What a document names: files, which name nothing in turn, and whatever else could be a digest."""
     document = _document(store, digest)
-    files = set(_files(document))
+    files = {
+        one["sha256"] for one in wire.walk(document) if isinstance(one, dict) and isinstance(one.get("sha256"), str)
+    }
     return files, set(rounds.references(document)) - files
 
 
@@ -263,22 +276,3 @@ def _document(store: ObjectStore, digest: str) -> dict[str, Any]:
         return wire.parse(data, key)
     except TamperedRecord:
         return {}  # sound bytes that are no document
-
-
-def _files(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(value.get("sha256"), str):
-            yield value["sha256"]
-        for one in value.values():
-            yield from _files(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _files(one)
-
-
-def _numbers(value: Any) -> Iterator[int]:
-    if type(value) is int:
-        yield value
-    elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _numbers(one)

@@ -18,6 +18,7 @@ from stoker.core import clock as clocks
 from stoker.core.clock import Clock, to_minute
 from stoker.core.records import Actor
 from stoker.core.retention import RetentionPolicy
+from stoker.core.sizes import show_size
 from stoker.errors import ConflictError, NotFound
 from stoker.registry.reachability import (
     WORKERS,
@@ -205,16 +206,16 @@ class _Sweep:
         while left:
             batch, left = left[:_BATCH], left[_BATCH:]
             if self.monotonic() - self.claimed >= _SAFE_SECONDS / 2:
-                current = self._renew(current)
+                current = self._claim(current, needed)
             late = self._remove(one for one in batch if one not in current.spared)
             left = late + left
-            self.tell(f"{self.done.removed} of {total} objects removed, {self.done.bytes} bytes")
+            self.tell(f"{self.done.removed} of {total} objects removed, {show_size(self.done.bytes)}")
         facts = {"removed": self.done.removed, "bytes": self.done.bytes}
         while rounds.finish(self.store, current, facts, clock=self.clock) is None:
             current = self._again(current)
 
     def _claim(self, current: Round, needed: set[str]) -> Round:
-        """Write the entry after which the round's objects may be removed."""
+        """Write the entry after which the round's objects may be removed, or the one that renews such a claim."""
         while True:
             started = self.monotonic()
             if current.given_up is not None:
@@ -228,15 +229,6 @@ class _Sweep:
             if claimed is not None:
                 self.claimed = started
                 return claimed
-            current = self._again(current)
-
-    def _renew(self, current: Round) -> Round:
-        while True:
-            started = self.monotonic()
-            renewed = rounds.append(self.store, current, {"kind": "resumed"}, clock=self.clock)
-            if renewed is not None:
-                self.claimed = started
-                return renewed
             current = self._again(current)
 
     def _again(self, seen: Round) -> Round:

@@ -10,6 +10,7 @@ from typing import Any
 
 from stoker.core import wire
 from stoker.core.records import Actor, StoredFile
+from stoker.core.shapes import DIGEST
 from stoker.core.verdicts import Verdict
 from stoker.errors import GateFailed, TamperedRecord, UsageError
 from stoker.registry.changes import Register
@@ -17,7 +18,6 @@ from stoker.registry.derived import MANIFEST_KIND
 from stoker.registry.entries import Entry
 from stoker.registry.state import ModelState, files_given_up
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 # Files are fetched under these names, so a name must not lead anywhere.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
@@ -151,7 +151,7 @@ def manifest_document(model: str, manifest: Mapping[str, Any]) -> dict[str, Any]
 def _check_manifest(manifest: Any) -> None:
     if not isinstance(manifest, dict):
         raise UsageError(f"A manifest must be a JSON object; got a {type(manifest).__name__}.")
-    if not _is_digest(manifest.get("fingerprint")):
+    if not DIGEST.holds(manifest.get("fingerprint")):
         raise UsageError("A manifest must carry the training 'fingerprint' as 64 hexadecimal digits.")
     files = manifest.get("files")
     if not isinstance(files, dict) or not all(
@@ -180,15 +180,11 @@ def _check_evaluation(evaluation: Any) -> None:
         )
 
 
-def _is_digest(value: Any) -> bool:
-    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
-
-
 def _is_file(value: Any) -> bool:
     return (
         isinstance(value, dict)
         and value.keys() == {"sha256", "size"}
-        and _is_digest(value["sha256"])
+        and DIGEST.holds(value["sha256"])
         and type(value["size"]) is int
         and value["size"] >= 0
     )

@@ -39,7 +39,7 @@ def get_bytes(store: ObjectStore, digest: str, what: str = "A stored file", *, l
         return _checked(store.read(layout.blob(digest)), digest, what)
     memory.require(size, what, "Use a smaller model, or a worker with more memory")
     with scratch() as folder:
-        path = Path(folder, "file")
+        path = folder / "file"
         store.read_to_file(layout.blob(digest), path)
         return _checked(path.read_bytes(), digest, what)
 

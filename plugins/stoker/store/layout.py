@@ -25,14 +25,14 @@ Names must have passed :mod:`stoker.core.names` before they come here; digests a
 
 from __future__ import annotations
 
-import re
-
 from stoker.core.names import check_name, check_partition, check_version
+from stoker.core.shapes import DIGEST
 from stoker.errors import CorruptArtifact, TamperedRecord
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _NUMBER_WIDTH = 20
-_LAST_NUMBER: int = 10**_NUMBER_WIDTH - 1
+
+LAST_NUMBER: int = 10**_NUMBER_WIDTH - 1
+"""The highest that a key can carry."""
 
 
 def numbered(prefix: str, number: int) -> str:
@@ -53,7 +53,7 @@ def check_digest(digest: str) -> str:
 
     :raises CorruptArtifact: unless it is 64 lower-case hexadecimal digits.
     """
-    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+    if not DIGEST.holds(digest):
         raise CorruptArtifact(f"A digest must be 64 hexadecimal digits; got {ascii(digest)[:80]}.")
     return digest
 
@@ -61,12 +61,12 @@ def check_digest(digest: str) -> str:
 def blob(sha256: str) -> str:
     """The key of the bytes with this digest."""
     check_digest(sha256)
-    return f"blobs/{sha256[:2]}/{sha256}"
+    return f"{BLOBS}{sha256[:2]}/{sha256}"
 
 
 def partitions(dataset: str, stage: str) -> str:
     """The prefix of all partitions of a dataset in a stage (``raw``, ``ok``)."""
-    return f"datasets/{check_name(dataset, 'dataset')}/{check_name(stage, 'stage')}/"
+    return f"{DATASETS}{check_name(dataset, 'dataset')}/{check_name(stage, 'stage')}/"
 
 
 def partition(dataset: str, stage: str, partition: str) -> str:
@@ -76,7 +76,7 @@ def partition(dataset: str, stage: str, partition: str) -> str:
 
 def training(fingerprint: str) -> str:
     """The prefix of the numbered pointers of one training fingerprint."""
-    return f"training/{check_digest(fingerprint)}/"
+    return f"{TRAINING}{check_digest(fingerprint)}/"
 
 
 PROFILES = "profiles/"
@@ -90,14 +90,11 @@ def window_profile(digest: str) -> str:
 BLOBS = "blobs/"
 """The prefix of everything that is stored by its content."""
 
-
 DATASETS = "datasets/"
 """The prefix of the pointers of all datasets."""
 
-
 TRAINING = "training/"
 """The prefix of the pointers of all trainings."""
-
 
 MODELS = "models/"
 
@@ -124,7 +121,7 @@ def checkpoint(name: str, seq: int) -> str:
 
 def numbered_down(prefix: str, number: int) -> str:
     """As :func:`numbered`, but such keys sort the highest number first."""
-    return numbered(prefix, _LAST_NUMBER - number)
+    return numbered(prefix, LAST_NUMBER - number)
 
 
 def checkpoint_seq(key: str) -> int:
@@ -132,7 +129,7 @@ def checkpoint_seq(key: str) -> int:
 
     :raises TamperedRecord: when the key is not of that form.
     """
-    return _LAST_NUMBER - number_of(key)
+    return LAST_NUMBER - number_of(key)
 
 
 def version_manifest(name: str, version: int) -> str:
@@ -147,7 +144,7 @@ def key_index(name: str, digest: str) -> str:
 
 def journal(name: str, kind: str) -> str:
     """The prefix of one of a model's journals: ``broker``, ``drift``, ``performance``."""
-    return f"{model(name)}loop/{check_name(kind, 'journal')}/"
+    return f"{journals(name)}{check_name(kind, 'journal')}/"
 
 
 def journals(name: str) -> str:
@@ -162,7 +159,7 @@ def pins(name: str) -> str:
 
 def pin(name: str, digest: str) -> str:
     """The key of the version that a run works with, by the SHA-256 of the run's own key."""
-    return f"{model(name)}pins/{check_digest(digest)}.json"
+    return f"{pins(name)}{check_digest(digest)}.json"
 
 
 def landings(dataset: str, mark: str) -> str:
@@ -197,7 +194,7 @@ ROUNDS = "retention/rounds/"
 
 def sweep_round(number: int) -> str:
     """The prefix of the entries of a round, from 1. Counting down, so that the newest is the first of a listing."""
-    return f"{ROUNDS}{_LAST_NUMBER - number:0{_NUMBER_WIDTH}d}/"
+    return f"{ROUNDS}{LAST_NUMBER - number:0{_NUMBER_WIDTH}d}/"
 
 
 def sweep_round_number(key: str) -> int:
@@ -205,7 +202,7 @@ def sweep_round_number(key: str) -> int:
 
     :raises TamperedRecord: when the key is not of that form.
     """
-    return _LAST_NUMBER - _number(key, key.removeprefix(ROUNDS).split("/")[0])
+    return LAST_NUMBER - _number(key, key.removeprefix(ROUNDS).split("/")[0])
 
 
 def sweep_finished(number: int) -> str:

@@ -17,7 +17,6 @@ clocks differ, and requests stay on their way, by less than half a lease.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,6 +26,7 @@ from typing import Any
 from stoker.core import clock as time
 from stoker.core import wire
 from stoker.core.clock import from_text, to_text
+from stoker.core.shapes import DIGEST
 from stoker.errors import AlreadyExists, CorruptArtifact, NotFound, StoreUnavailable, TamperedRecord
 from stoker.store import layout
 from stoker.store.base import ObjectStore
@@ -34,13 +34,12 @@ from stoker.store.base import ObjectStore
 LEASE = timedelta(minutes=10)
 """After a claim or its renewal: how long the sweep may be at work on what it gave up."""
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _MAX_TRIES = 50
 
 
 @dataclass(frozen=True)
 class Round:
-    """A round that is not over, as far as its log was read.
+    """A round, as far as its log was read.
 
     :param number: from 1.
     :param entries: how many entries its log has.
@@ -49,6 +48,7 @@ class Round:
     :param given_up: the same for what was claimed; ``None`` before that.
     :param spared: what writers have kept.
     :param lease_ends: when removals by a sweep that stopped are over.
+    :param finished: whether it is over although nothing marks it so yet; only while a sweep ends it, or died in that.
     """
 
     number: int
@@ -73,11 +73,7 @@ def newest_number(store: ObjectStore) -> int:
 
 def open_round(store: ObjectStore) -> Round | None:
     """The round that is going on, if one is. One listing when none is."""
-    newest = next(iter(_newest(store)), [])
-    if not newest or _over(newest):
-        return None
-    found = _read(store, newest)
-    return None if found.finished else found
+    return _open_of(store, _newest(store))
 
 
 def spare(
@@ -104,15 +100,7 @@ def spare(
 
 def references(value: Any) -> Iterator[str]:
     """Every text in a JSON value that could be a digest."""
-    if isinstance(value, str):
-        if _DIGEST.fullmatch(value):
-            yield value
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from references(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from references(one)
+    return filter(DIGEST.holds, wire.walk(value))
 
 
 def begin(store: ObjectStore, digests: Iterable[str], *, clock: time.Clock | None = None) -> Round | None:
@@ -199,30 +187,32 @@ class _RoundEnded(StoreUnavailable):
 
 def _spared(store: ObjectStore, stored: frozenset[str], named: frozenset[str], clock: time.Clock) -> bool:
     """Keep what the open round is about to remove, and tell whether that is settled."""
-    newest = _newest(store)
-    over = [keys for keys in newest if _over(keys)] if named else []
-    for keys in newest[:1]:
-        current = None if _over(keys) else _read(store, keys)
-        if current is None:
-            continue
-        if current.finished:
-            over.append(keys)
-            continue
+    newest, asked = _newest(store), named - stored
+    current = _open_of(store, newest)
+    if current is not None:
         doomed = among(store, current.doomed, stored | named) - current.spared
         if doomed and current.given_up is not None:
-            _refuse(current, doomed, named - stored, clock())
+            _refuse(current, doomed, asked, clock())
         if doomed and append(store, current, {"kind": "spared", "digests": sorted(doomed)}, clock=clock) is None:
             return False
-    # What was there when the caller looked may have been removed by a round that is over by now.
-    for keys in over:
-        _require(store, among(store, _read(store, keys).given_up or {}, named - stored))
+    # What was there when the caller looked may have been removed by the last round that is over. By none before that, which was over
+    # a grace earlier, and whose lists are gone.
+    for keys in (newest[1:] if current else newest[:1]) if asked else ():
+        _require(store, among(store, _read(store, keys).given_up or {}, asked))
     return True
 
 
 def _newest(store: ObjectStore) -> list[list[str]]:
-    """The keys of the newest two rounds, the newest first: within one grace no third can have removed anything."""
+    """The keys of the newest two rounds, the newest first: all but the newest are over."""
     groups = groupby(store.keys(layout.ROUNDS), key=lambda key: key.rpartition("/")[0])
     return [list(keys) for _, keys in islice(groups, 2)]
+
+
+def _open_of(store: ObjectStore, newest: list[list[str]]) -> Round | None:
+    if not newest or _over(newest[0]):
+        return None
+    found = _read(store, newest[0])
+    return None if found.finished else found
 
 
 def _over(keys: list[str]) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from stoker.core.shapes import DIGEST
 from stoker.errors import NotFound
 from stoker.reports.render import REPORTED
 from stoker.store.documents import get_bytes
@@ -14,8 +14,6 @@ from stoker.ui.views.records import DocumentView
 
 MAX_PAGE_BYTES = 64 * 1024 * 1024
 """A page of Evidently is 4 MB, and grows with its columns. The server holds it in memory for each reader."""
-
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def document_view(reading: Reading, digest: str) -> DocumentView:
@@ -39,7 +37,7 @@ def document_view(reading: Reading, digest: str) -> DocumentView:
 
 def read_document(reading: Reading, digest: str) -> dict[str, Any]:
     """As :func:`document_view`, the content alone."""
-    if not _DIGEST.fullmatch(digest):
+    if not DIGEST.holds(digest):
         raise NotFound(f"A document is named by 64 hexadecimal digits; got {ascii(digest)[:80]}. Follow a link to it.")
     content = reading.document(digest)
     if not text(content.get("kind")):  # a file of somebody's that happens to be JSON
@@ -66,4 +64,4 @@ def read_evidently(reading: Reading, digest: str) -> bytes:
 def _evidently(content: Mapping[str, Any]) -> str | None:
     """The digest of the HTML, which drift checks alone have."""
     digest = text(mapping(content.get("report")).get("sha256")) if content.get("kind") == "drift" else None
-    return digest if digest and _DIGEST.fullmatch(digest) else None
+    return digest if digest and DIGEST.holds(digest) else None
