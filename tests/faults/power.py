@@ -17,6 +17,7 @@ from pathlib import Path
 
 _SHUTDOWN = 0x8004587D
 _WITHOUT_FLUSHING = struct.pack("I", 2)
+_MKFS = shutil.which("mkfs.ext4", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 
 OPTIONS = ("defaults", "noauto_da_alloc", "data=writeback")
 """How it is mounted: as usual, without the repairs that the kernel makes behind careless programs, and with content after names."""
@@ -38,7 +39,7 @@ class Plug:
         self.root = self._place / "store"
         self._place.mkdir()
         _run("truncate", "-s", "16M", self._fresh)
-        _run("mkfs.ext4", "-q", "-F", self._fresh)
+        _run(_MKFS, "-q", "-F", self._fresh)
         with self._mounted(self._fresh):
             shutil.copytree(prepared, self.root)
 
@@ -76,7 +77,7 @@ def why_not() -> str:
     """Why no plug can be pulled here; empty when it can."""
     if os.geteuid():
         return "power cuts need root, to mount a file system"
-    if not shutil.which("mkfs.ext4"):
+    if not _MKFS:
         return "power cuts need mkfs.ext4 (e2fsprogs)"
     return "" if Path("/dev/loop-control").exists() else "power cuts need loop devices"
 
