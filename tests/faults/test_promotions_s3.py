@@ -12,6 +12,7 @@ from benchmarks.gateway import Gateway, gateway
 
 from stoker.core.clock import random_id
 from stoker.registry.registry import Registry
+from stoker.store.contests import Limits
 from stoker.store.retries import Patience
 from stoker.store.s3_objects import S3Store
 from tests.faults.create_races import race
@@ -40,7 +41,8 @@ def test_promotions_whose_replies_get_lost_are_linearizable(keyed: bool) -> None
         prepare(Registry(direct))
         shared = client(proxy.endpoint, read_timeout=2)
         once, twice = (Patience(tries=tries, sleep=lambda _: None, jitter=lambda: 0.0) for tries in (1, 2))
-        lonely = Client(Registry(S3Store(shared, BUCKET, prefix, patience=once)), "lonely", keyed=keyed)
+        hasty = Registry(S3Store(shared, BUCKET, prefix, patience=once), limits=Limits(tries=3))
+        lonely = Client(hasty, "lonely", keyed=keyed)
         lonely.look()
         proxy.before = lambda method: _lose_reply_and_look(proxy) if method == "PUT" else None
         lonely.promote()
