@@ -14,8 +14,9 @@ from stoker.core.performance import PerformancePolicy
 from stoker.core.policies import Bounds
 from stoker.core.promotion import GatePolicy
 from stoker.core.records import Actor, Reference
-from stoker.engines.drift import Current, Office, monitor_drift
+from stoker.engines.drift import monitor_drift
 from stoker.engines.drift_report import ReportPolicy
+from stoker.engines.drift_windows import Current, Office
 from stoker.engines.evaluation import evaluate
 from stoker.engines.frames import store_table
 from stoker.engines.performance import monitor_performance

@@ -18,8 +18,9 @@ from selenium.webdriver.common.by import By
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stoker.core.records import Actor, Reference
-from stoker.engines.drift import Current, Office, monitor_drift
+from stoker.engines.drift import monitor_drift
 from stoker.engines.drift_report import ReportPolicy
+from stoker.engines.drift_windows import Current, Office
 from stoker.registry.registry import Registry
 from stoker.store.base import ObjectStore
 from stoker.store.documents import get_document, put_bytes, put_document

@@ -43,7 +43,7 @@ def test_the_first_rule_that_keeps_a_version_is_told(facts: VersionFacts, reason
 )
 def test_a_policy_that_could_lose_something_is_refused(field: str, value: object, told: str) -> None:
     with pytest.raises(ConfigurationError, match=told):
-        RetentionPolicy(**{field: value})  # type: ignore[arg-type]
+        RetentionPolicy(**{field: value})
 
 
 def test_a_policy_file_has_a_section_for_it(tmp_path: Path) -> None:

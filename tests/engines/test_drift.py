@@ -14,8 +14,9 @@ from tests.support.models import flights, put
 from stoker.core.drift import DriftPolicy
 from stoker.core.records import Reference
 from stoker.engines import drift
-from stoker.engines.drift import Current, Office, current_of, monitor_drift, nothing_to_judge, pending
+from stoker.engines.drift import current_of, monitor_drift, nothing_to_judge
 from stoker.engines.drift_report import ReportPolicy
+from stoker.engines.drift_windows import Current, Office, pending
 from stoker.engines.frames import store_table
 from stoker.engines.profiles import profile_reference, store_profile
 from stoker.errors import CorruptArtifact, UsageError

@@ -12,14 +12,27 @@ from tests.support.models import put
 from tests.support.windows import ROWS, Trained, judge, parts_of, start, trained_on, window
 
 from stoker.engines import drift_windows, metrics
-from stoker.engines.drift_windows import count_datasets, count_window, joined, profile_windows
+from stoker.engines.drift_windows import (
+    Current,
+    Office,
+    count_datasets,
+    count_window,
+    joined,
+    own_predictions,
+    profile_windows,
+)
 from stoker.engines.profiles import Profile, load_profile, profile_window, store_profile
 from stoker.errors import CorruptArtifact
 from stoker.store import layout
+from stoker.store.base import ObjectStore
 from stoker.store.documents import get_document
 from stoker.store.memory import MemoryStore
 
 cuts = st.sets(st.integers(1, len(ROWS) - 1), max_size=4).map(sorted)
+
+
+def _counted(store: ObjectStore, office: Office, current: Current, reference: Profile) -> Profile:
+    return count_window(store, office, current, reference, own_predictions(store, office, current))
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +99,7 @@ def test_predictions_of_another_version_are_not_counted(trained: Trained) -> Non
     store, office = start(trained)
     reference = load_profile(store, office.profile or "")
     for version, there in ((1, True), (2, False)):
-        counted = count_window(store, office, window(store, "2013-02", ROWS, version=version), reference)
+        counted = _counted(store, office, window(store, "2013-02", ROWS, version=version), reference)
         assert ("prediction" in counted.columns) is there
 
 
@@ -95,7 +108,7 @@ def test_a_column_that_one_partition_lacks_is_missing_there(trained: Trained) ->
     reference = load_profile(store, office.profile or "")
     without = ROWS.slice(400).drop_columns(["wind"])
     current = window(store, "2013-02", ROWS.slice(0, 400), without)
-    wind = count_window(store, office, current, reference).columns["wind"]
+    wind = _counted(store, office, current, reference).columns["wind"]
     assert (wind.rows, wind.nulls) == (600, 200 + ROWS["wind"].slice(0, 400).null_count)
     both = [put(store, without, name).digest for name in ("x", "y")]
     assert "wind" not in count_datasets(store, office.profile or "", reference, both).columns
@@ -105,16 +118,16 @@ def test_what_was_swept_is_counted_again(trained: Trained) -> None:
     store, office = start(trained)
     current = window(store, "2013-02", ROWS)
     reference = load_profile(store, office.profile or "")
-    before = described(count_window(store, office, current, reference))
+    before = described(_counted(store, office, current, reference))
     (key,) = store.keys(layout.PROFILES)
     kept = [key for key in store.keys("blobs/") if key not in trained[0]]
     rows = layout.blob(get_document(store, current.datasets[0])["file"]["sha256"])
     documents = {layout.blob(current.datasets[0]), rows}
     for blob in set(kept) - documents:
         store.delete_swept(blob)
-        assert described(count_window(store, office, current, reference)) == before
+        assert described(_counted(store, office, current, reference)) == before
     store.delete_swept(key)
-    assert described(count_window(store, office, current, reference)) == before
+    assert described(_counted(store, office, current, reference)) == before
     assert list(store.keys(layout.PROFILES)) == [key]
 
 
@@ -130,20 +143,20 @@ def test_what_somebody_else_kept_meanwhile_counts_for_all(trained: Trained, monk
         real(store, key, digest)
 
     monkeypatch.setattr(drift_windows, "_keep", overtaken)
-    assert count_window(store, office, current, reference).rows == 100
+    assert _counted(store, office, current, reference).rows == 100
 
 
 def test_a_damaged_count_is_refused(trained: Trained) -> None:
     store, office = start(trained)
     current = window(store, "2013-02", ROWS)
     reference = load_profile(store, office.profile or "")
-    count_window(store, office, current, reference)
+    _counted(store, office, current, reference)
     (key,) = store.keys(layout.PROFILES)
     digest = drift_windows.parse_pointer(store.read(key), key, "window_profile")["profile"]
     store.delete_swept(layout.blob(digest))
     store.create(layout.blob(digest), b"{}")
     with pytest.raises(CorruptArtifact):
-        count_window(store, office, current, reference)
+        _counted(store, office, current, reference)
 
 
 def test_the_word_for_several_classes_is_that_of_the_metrics() -> None:

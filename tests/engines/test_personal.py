@@ -15,8 +15,9 @@ from stoker.core.policies import GatePolicy
 from stoker.core.records import Reference
 from stoker.core.verdicts import Outcome, Verdict
 from stoker.engines import evaluation
-from stoker.engines.drift import Current, Office, monitor_drift
+from stoker.engines.drift import monitor_drift
 from stoker.engines.drift_report import ReportPolicy
+from stoker.engines.drift_windows import Current, Office
 from stoker.engines.evaluation import evaluate
 from stoker.engines.training_rows import newest_of
 from stoker.engines.validation import validate

@@ -125,7 +125,7 @@ FAULTS = {
     "timeout after": Fault(_reply_lost),
     "reset in the body": Fault(_broken_body(True, ProtocolError("Connection broken"))),
     "short body": Fault(_broken_body(True, None)),
-    "slow body": Fault(_broken_body(True, SlowBody(None, "", "Read timed out."))),  # type: ignore[arg-type]
+    "slow body": Fault(_broken_body(True, SlowBody(None, "", "Read timed out."))),
     "wrong digest": Fault(_wrong_digest, (IntegrityError, TransportError), passing=False),
     "garbage": Fault(_garbage),
     "connection refused": Fault(_refused),

@@ -127,7 +127,7 @@ def _promote(home: Installation, registry: Registry, chance: random.Random) -> N
 
 
 def _sweep(home: Installation, until: float, told: Any) -> None:
-    clock: FastClock = home.clock  # type: ignore[assignment]
+    clock: FastClock = home.clock
     registry = Registry(home.store, clock=clock)
     while time.monotonic() < until:
         with _patience():

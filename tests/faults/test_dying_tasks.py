@@ -117,7 +117,7 @@ class _Parts:
 
 def test_the_worker_that_holds_dies_once_and_an_order_that_died_with_it_is_given_again(tmp_path: Path) -> None:
     cluster = _Parts()
-    killer = Killer(cluster, tmp_path, down_seconds=0)  # type: ignore[arg-type]
+    killer = Killer(cluster, tmp_path, down_seconds=0)
     kills = [kill for kill in plan(60, 1) if kill.part == "worker"][:2]
     for model, kill in zip(("a", "b"), kills, strict=True):
         killer.order(model, kill)

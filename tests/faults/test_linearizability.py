@@ -82,7 +82,7 @@ def _spoiled(chance: random.Random, history: History) -> History:
 
 def _like(call: Read | Write, **changes: float | None) -> Read | Write:
     fields = {name: getattr(call, name) for name in call.__slots__}
-    return type(call)(**{**fields, **changes})  # type: ignore[arg-type]  # the fields are those of its own kind
+    return type(call)(**{**fields, **changes})
 
 
 def _accepted(history: History) -> bool:

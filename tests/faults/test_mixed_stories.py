@@ -115,11 +115,11 @@ def test_a_store_whose_last_writer_wins_is_noticed() -> None:
     create = store.create
 
     def overtaken(key: str, data: bytes) -> None:
-        store.create = create  # type: ignore[method-assign]
+        store.create = create
         late.promote()
         create(key, data)
 
-    store.create = overtaken  # type: ignore[method-assign]
+    store.create = overtaken
     early.promote()
     with pytest.raises(AssertionError):
         judge(store, [*early.calls, *late.calls])

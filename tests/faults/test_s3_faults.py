@@ -144,7 +144,7 @@ def _try_all(s3: Service, prepared: MemoryStore, cells: list[tuple[str, str, int
     for name, fault, at, lasting, usual in cells:
         try:
             said[_try(s3, prepared, name, fault, at, lasting=lasting, usual=usual)] += 1
-        except Exception as error:
+        except Exception as error:  # whatever it is, it must say at which of thousands of cells it happened
             raise AssertionError(f"{fault!r} at request {at} of {name}, lasting={lasting}: {error}") from error
     return said
 

@@ -28,9 +28,9 @@ from stoker.core.performance import PerformancePolicy
 from stoker.core.policies import Bounds, GatePolicy
 from stoker.core.records import Actor, Reference
 from stoker.core.retention import RetentionPolicy
-from stoker.engines.drift import Current, monitor_drift, office_of
+from stoker.engines.drift import monitor_drift
 from stoker.engines.drift_report import ReportPolicy
-from stoker.engines.drift_windows import profile_windows
+from stoker.engines.drift_windows import Current, office_of, profile_windows
 from stoker.engines.evaluation import evaluate
 from stoker.engines.landing import list_landed
 from stoker.engines.performance import monitor_performance

@@ -18,8 +18,9 @@ from stoker.core.drift import DriftPolicy
 from stoker.core.performance import PerformancePolicy
 from stoker.core.policies import Bounds, GatePolicy
 from stoker.core.records import Reference
-from stoker.engines.drift import Current, monitor_drift, office_of
+from stoker.engines.drift import monitor_drift
 from stoker.engines.drift_report import ReportPolicy
+from stoker.engines.drift_windows import Current, office_of
 from stoker.engines.environment import differences, environment
 from stoker.engines.evaluation import evaluate
 from stoker.engines.performance import monitor_performance

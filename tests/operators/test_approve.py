@@ -28,7 +28,7 @@ from tests.support.registrations import ACTOR, register
 try:
     from airflow.sdk.exceptions import TaskAwaitingInput as Parked
 except ImportError:  # on Airflow 3.2 the triggerer looks at the form
-    from airflow.sdk.exceptions import TaskDeferred as Parked  # type: ignore[assignment]
+    from airflow.sdk.exceptions import TaskDeferred as Parked
 
 TIMEOUT = {"error": "no response", "error_type": "timeout"}
 

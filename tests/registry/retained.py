@@ -53,16 +53,26 @@ class Installation:
     def snapshot(self, rows: str, partition: str = "2013-01", dataset: str = "flights") -> str:
         """Let a partition mean these rows."""
         digest = dataset_document(self.store, rows, partition, dataset)
+        self.point(digest, partition, dataset)
+        return digest
+
+    def point(self, digest: str, partition: str | None, dataset: str, stage: str = "raw") -> None:
+        """Let a partition mean a dataset document."""
         partitions.point(
             self.store,
             dataset=dataset,
-            stage="raw",
+            stage=stage,
             partition=partition,
             snapshot=digest,
             data_id=digest,
             clock=self.clock,
         )
-        return digest
+
+    def give_up(self) -> None:
+        """What a sweep does first when the round is due: it gives up what was condemned, and then dies."""
+        current = rounds.open_round(self.store)
+        assert current is not None
+        rounds.append(self.store, current, {"kind": "given_up", "digests": current.condemned})
 
     def dangling(self) -> list[str]:
         """What a version that is not archived, or a partition, names and what is not there."""

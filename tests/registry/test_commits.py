@@ -278,14 +278,19 @@ def test_a_writer_that_outgrows_its_tail_neither_lists_the_checkpoints_nor_reads
     assert 0 < len(other._log.head(MODEL).tail) <= 5 * derived.EVERY
 
 
-def test_a_long_lived_reader_passes_over_checkpoints_that_are_lost_or_damaged() -> None:
+def _long_lived(versions: int) -> tuple[MemoryStore, Registry]:
+    """A registry that looked at the log of one version, and again when another had made it that of so many."""
     store = MemoryStore()
-    registry = Registry(store)
+    registry, watcher = Registry(store), Registry(store)
     grow(registry, 1)
-    reader = Registry(store)
-    reader.state(MODEL)
-    grow(registry, 39, start=2)
-    reader.state(MODEL)
+    watcher.state(MODEL)
+    grow(registry, versions - 1, start=2)
+    watcher.state(MODEL)
+    return store, watcher
+
+
+def test_a_long_lived_reader_passes_over_checkpoints_that_are_lost_or_damaged() -> None:
+    store, reader = _long_lived(40)
     for seq, planted in ((80, None), (64, b"{}")):
         store.delete_swept(layout.checkpoint(MODEL, seq))
         if planted:
@@ -295,13 +300,7 @@ def test_a_long_lived_reader_passes_over_checkpoints_that_are_lost_or_damaged() 
 
 
 def test_a_long_lived_writer_is_stopped_by_a_checkpoint_that_contradicts_the_log() -> None:
-    store = MemoryStore()
-    registry = Registry(store)
-    grow(registry, 1)
-    writer = Registry(store)
-    writer.state(MODEL)
-    grow(registry, 40, start=2)
-    writer.state(MODEL)
+    store, writer = _long_lived(41)
     data = store.read(entry_key(MODEL, 80))
     store.delete_swept(entry_key(MODEL, 80))
     store.create(entry_key(MODEL, 80), data.replace(b"better", b"bettor"))

@@ -158,15 +158,7 @@ def test_a_version_whose_predictions_are_kept_stays(home: Installation) -> None:
     digest = documents.put_document(
         home.store, {"kind": "dataset", "file": {"sha256": file.sha256, "size": file.size}, "source": [made_by]}
     )
-    partitions.point(
-        home.store,
-        dataset=MODEL,
-        stage="predictions",
-        partition=None,
-        snapshot=digest,
-        data_id=digest,
-        clock=home.clock,
-    )
+    home.point(digest, None, MODEL, "predictions")
     home.swept_twice()
     assert [home.registry.version(MODEL, number).archived for number in (1, 2, 3)] == [False, True, False]
 
@@ -240,9 +232,7 @@ def test_naming_what_was_removed_is_refused(home: Installation) -> None:
     candidate = dataset_document(home.store, "rows")
     home.sweep()
     home.clock.step(DAY)
-    current = rounds.open_round(home.store)
-    assert current is not None
-    rounds.append(home.store, current, {"kind": "given_up", "digests": current.condemned})
+    home.give_up()
     with pytest.raises(NotFound, match="retention gave"):
         documents.put_document(home.store, {"kind": "evaluation", "candidate": candidate})
 
@@ -252,9 +242,7 @@ def test_storing_what_is_being_removed_waits_for_the_lease_and_then_stands(home:
     home.snapshot("new")
     home.sweep()
     home.clock.step(DAY)
-    current = rounds.open_round(home.store)
-    assert current is not None
-    rounds.append(home.store, current, {"kind": "given_up", "digests": current.condemned})
+    home.give_up()
     with pytest.raises(StoreUnavailable, match="Try again after that"):
         home.snapshot("old")
     home.clock.step(rounds.LEASE.total_seconds())
@@ -268,9 +256,7 @@ def test_two_sweeps_at_once_are_refused(home: Installation) -> None:
     dataset_document(home.store, "rows")
     home.sweep()
     home.clock.step(DAY)
-    current = rounds.open_round(home.store)
-    assert current is not None
-    rounds.append(home.store, current, {"kind": "given_up", "digests": current.condemned})
+    home.give_up()
     with pytest.raises(ConflictError, match="one may be until"):
         home.sweep()
 
@@ -337,7 +323,7 @@ def test_a_promotion_just_before_the_archive_entry_keeps_its_version(home: Insta
         promote(Registry(home.store, clock=home.clock), 1)
         return first(name, choose, **who)
 
-    home.registry.archive = promoted_meanwhile  # type: ignore[method-assign]
+    home.registry.archive = promoted_meanwhile
     swept = home.sweep()
     assert (swept.archived, swept.condemned) == ({}, 0)
     del home.registry.archive

@@ -12,7 +12,8 @@ from stoker.core.drift import DriftPolicy
 from stoker.core.performance import PerformancePolicy
 from stoker.core.policies import Bounds, GatePolicy
 from stoker.core.records import Reference
-from stoker.engines.drift import Current, Office, monitor_drift
+from stoker.engines.drift import monitor_drift
+from stoker.engines.drift_windows import Current, Office
 from stoker.engines.evaluation import evaluate
 from stoker.engines.performance import monitor_performance
 from stoker.engines.validation import validate

@@ -243,9 +243,8 @@ def dump(state: State) -> dict[str, Any]:
         "requests": [request.to_record() for request in state.requests],
         "lease": lease
         and {**vars(lease), "since": to_text(lease.since), "until": to_text(lease.until), "ids": list(lease.ids)},
-        "served": [
-            list(pair) for pair in state.served.items()
-        ],  # a list, since JSON with sorted keys would lose their order
+        # A list, since JSON with sorted keys would lose their order.
+        "served": [list(pair) for pair in state.served.items()],
         "starts": [to_text(start) for start in state.starts],
         "last_result": state.last_result and to_text(state.last_result),
         "ineffective": state.ineffective,

@@ -33,9 +33,7 @@ from stoker.engines.drift_windows import (
     Office,
     count_window,
     data_of,
-    office_of,
     own_predictions,
-    pending,
 )
 from stoker.engines.figures import store_figures
 from stoker.engines.profiles import load_profile
@@ -44,8 +42,6 @@ from stoker.loop.windows import WindowLog
 from stoker.store import layout, partitions
 from stoker.store.base import ObjectStore
 from stoker.store.documents import get_document, put_document
-
-__all__ = ["DRIFT", "Current", "Office", "current_of", "monitor_drift", "nothing_to_judge", "office_of", "pending"]
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +78,7 @@ def monitor_drift(
     :param current: the window.
     :param policy: what counts as drift, and as an alarm.
     :param report: when Evidently's HTML report is made.
-    :param run: who asks; see :func:`pending`.
+    :param run: who asks; see :func:`~stoker.engines.drift_windows.pending`.
     :param clock: the time of the journal's records, on which no answer depends.
     :returns: a reference of kind ``drift``; its summary holds ``window``, ``version``, ``alert``, ``kinds`` that the window shows,
         ``states`` of their alarms, those that are ``due`` for an answer, ``columns`` that drifted, and ``windows_since_promotion``.
@@ -170,11 +166,11 @@ def _judge(
     """The document of a window."""
     documents = [get_document(store, digest, "dataset") for digest in current.datasets]
     reference = load_profile(store, office.profile or "")
-    profile = count_window(store, office, current, reference)
+    predictions = own_predictions(store, office, current)
+    profile = count_window(store, office, current, reference, predictions)
     findings = judge_columns(measure(reference, profile, policy, office.weights), policy)
-    ends = [
-        one["time_max"] for one in documents if isinstance(one["time_max"], str)
-    ]  # a column of times may hold numbers
+    # A column of times may hold numbers.
+    ends = [one["time_max"] for one in documents if isinstance(one["time_max"], str)]
     end = max(ends) if ends else None
     enough = profile.rows >= policy.min_rows
     seen = {kind.value: [one.violates, one.lingers] for kind, one in observe(findings, policy, None).items()}
@@ -199,7 +195,7 @@ def _judge(
         "reference_rows": reference.rows,
         "profile": office.profile,
         "current": list(current.datasets),
-        "predictions": own_predictions(store, office, current),
+        "predictions": predictions,
         "policy": _policy_record(policy),
         "seen": seen if enough else None,
         "states": {kind.value: alarms[kind].state.value for kind in Kind} if enough else {},

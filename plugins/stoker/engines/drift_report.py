@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from stoker.core.drift import DriftPolicy
 from stoker.core.records import StoredFile
 from stoker.engines.canonical import canonical
 from stoker.engines.frames import stored_file, to_frame
+from stoker.engines.scans import connect
 from stoker.errors import ConfigurationError, StokerError
 from stoker.store.base import ObjectStore
 from stoker.store.documents import get_document, get_file, put_bytes
@@ -100,7 +99,7 @@ def _failed(reason: str) -> dict[str, Any]:
 
 def _sample(store: ObjectStore, digests: Sequence[str], columns: Sequence[str], policy: ReportPolicy) -> pd.DataFrame:
     """At most ``sample`` rows of all datasets together; the same for the same seed."""
-    with scratch() as folder, duckdb.connect() as connection:
+    with scratch() as folder, connect(folder, threads=1) as connection:  # a reservoir is repeatable only in one thread
         paths = []
         for place, digest in enumerate(digests):
             document = get_document(store, digest, "dataset")
@@ -108,8 +107,6 @@ def _sample(store: ObjectStore, digests: Sequence[str], columns: Sequence[str], 
             get_file(
                 store, stored_file(document).sha256, Path(paths[-1]), f"The rows of dataset {document['dataset']!r}"
             )
-        connection.execute("SET threads = 1")  # a reservoir is repeatable only in one thread
-        connection.execute("SET memory_limit = '1GB'")
         rows = connection.read_parquet(paths, union_by_name=True)
         known = [name for name in columns if name in rows.columns]
         wanted = ", ".join('"' + name.replace('"', '""') + '"' for name in known)

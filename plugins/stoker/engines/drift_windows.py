@@ -157,7 +157,9 @@ def profile_windows(store: ObjectStore, office: Office, windows: Sequence[Curren
     :returns: a reference of kind ``profile``: of the last window, with the rows of all in its summary.
     """
     reference = load_profile(store, office.profile or "")
-    counted = [count_window(store, office, window, reference) for window in windows]
+    counted = [
+        count_window(store, office, window, reference, own_predictions(store, office, window)) for window in windows
+    ]
     rows = sum(profile.rows for profile in counted)
     shown = label_of(windows[0].window, windows[-1].window)
     return Reference(
@@ -175,16 +177,18 @@ def profile_windows(store: ObjectStore, office: Office, windows: Sequence[Curren
     )
 
 
-def count_window(store: ObjectStore, office: Office, current: Current, reference: Profile) -> Profile:
+def count_window(
+    store: ObjectStore, office: Office, current: Current, reference: Profile, predictions: str | None
+) -> Profile:
     """The window in the cells of the reference: its rows, and the predictions about them where the version made them.
 
     :param reference: the profile of the version in office.
+    :param predictions: those of :func:`own_predictions`.
     """
     found = count_datasets(store, office.profile or "", _only(reference, FEATURE, TARGET), current.datasets)
     known = set(office.candidate["hashed_columns"])  # ids and times are no features, but no news either
     window = replace(found, unknown=tuple(name for name in found.unknown if name not in known))
     wanted = _only(reference, PREDICTION)
-    predictions = own_predictions(store, office, current)
     if predictions is None or not wanted.columns:
         return window
     column = "prediction" if office.candidate["task"] == _MULTICLASS else "score"

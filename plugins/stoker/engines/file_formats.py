@@ -37,9 +37,8 @@ def read_file(path: Path, name: str, text_columns: Collection[str] = ()) -> pa.T
     """
     with _opened_as(path, name) as kind:
         table = kind.read(path, text_columns)
-        table.validate(
-            full=True
-        )  # readers believe what a file says of its texts: that they are UTF-8, and where each ends
+        # Readers believe what a file says of its texts: that they are UTF-8, and where each ends.
+        table.validate(full=True)
         return table
 
 

@@ -36,9 +36,8 @@ _SPREAD_ROWS = 10_000
 _UNKNOWN_RATIO = 4.0  # of a table to its text, where no sample can be parsed: one digit and a comma become eight bytes
 _WIDTHS = {"bool": 1, "int64": 8, "float64": 8, "timestamp": 8}
 _OFFSET = 8
-_TEXT_OBJECT = (
-    160  # bytes of a Python string beyond its characters, and of its place among those that were made already
-)
+# Bytes of a Python string beyond its characters, and of its place among those that were made already.
+_TEXT_OBJECT = 160
 
 
 def parquet(path: Path, columns: Collection[str] | None = None) -> int:
@@ -163,8 +162,7 @@ def _packed_sizes(metadata: Any, texts: Collection[str]) -> dict[str, int]:
 def _from_sample(path: Path, name: str, read: Any) -> int:
     size, packed = path.stat().st_size, name.lower().endswith(".gz")
     with path.open("rb") as raw:
-        stream: IO[bytes] = gzip.GzipFile(fileobj=raw) if packed else raw  # type: ignore[assignment]
-        text = stream.read(_SAMPLE_BYTES)
+        text = (gzip.GzipFile(fileobj=raw) if packed else raw).read(_SAMPLE_BYTES)
         taken = raw.tell()
     if packed:
         size = max(size * len(text) // max(taken, 1), _unpacked_size(path))

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from stoker.core import memory
 from stoker.engines.canonical import canonical, data_id
 from stoker.engines.environment import thread_limit
 from stoker.engines.frames import stored_file, to_frame
+from stoker.engines.scans import connect
 from stoker.engines.schemas import UNKNOWN, mismatch, schema_of_document
 from stoker.errors import UnsuitableData
 from stoker.loop.cohorts import Cohort
@@ -26,13 +24,13 @@ from stoker.store.documents import get_document, get_file
 from stoker.store.files import scratch
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
 log = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
 
-_MEMORY = 1_000_000_000  # bytes for the join; beyond them DuckDB goes to disk
 _SHOWN = 64  # texts in the profile of a dataset document are cut to this length
 _NUMBERS = {"int64", "float64"}
 
@@ -104,7 +102,7 @@ def join_labels(
     log.info("Joining %d cohorts with %d files of labels.", len(cohorts), len(documents))
     ids, shadow = _columns(id_columns), _shadow(cohorts)
     said = _SAID if shadow is None else f"{_SAID}, {_SAID_BESIDE}"
-    with scratch() as folder, _database(folder, max_threads) as database:
+    with scratch() as folder, connect(folder, thread_limit(max_threads)) as database:
         predicted = [
             f"SELECT {ids}, {said}, {number} AS __cohort FROM {_file(store, cohort.document, folder)}"  # noqa: S608 - all quoted
             for number, cohort in enumerate(cohorts)
@@ -202,18 +200,6 @@ def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         return False
     low, high = max(one["min"], other["min"]), min(one["max"], other["max"])
     return low <= high or (isinstance(high, str) and len(high) >= _SHOWN)  # a text that was cut stands for longer ones
-
-
-@contextmanager
-def _database(folder: Path, max_threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "threads": thread_limit(max_threads),
-        "memory_limit": f"{memory.at_most(_MEMORY)}B",
-        "temp_directory": str(folder),
-        "autoinstall_known_extensions": False,
-    }
-    with duckdb.connect(config=settings) as database:
-        yield database
 
 
 def _labelled(store: ObjectStore, document: Mapping[str, Any], ids: str, label_column: str, folder: Path) -> str:

@@ -87,7 +87,7 @@ def scan_documents(
     """
     if not wanted:
         raise UsageError("A table needs at least one dataset document; got none.")
-    with scratch() as folder, _connect(folder, memory_limit, threads) as connection:
+    with scratch() as folder, connect(folder, threads, memory_limit) as connection:
         paths = []
         for number, document in enumerate(wanted):
             path = Path(folder, f"{number:06d}.parquet")
@@ -100,14 +100,26 @@ def scan_documents(
 @contextmanager
 def scan_table(table: pa.Table) -> Iterator[Scan]:
     """A table in memory, through the same door, so that its values mean the same."""
-    with scratch() as folder, _connect(folder, "1GB", 1) as connection:
+    with scratch() as folder, connect(folder, threads=1) as connection:
         connection.register("arrays", table)
         yield _scan(connection, "arrays", table.num_rows, 1)
 
 
-def _connect(folder: Path, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
+def connect(folder: Path, threads: int, memory_limit: str = "1GB") -> duckdb.DuckDBPyConnection:
+    """A DuckDB of its own, to be closed by ``with``, that loads nothing from the network.
+
+    :param folder: where it writes what does not fit.
+    :param memory_limit: as of :func:`scan_documents`.
+    """
     allowed = memory.at_most(parse_size(memory_limit, "memory_limit"))
-    return duckdb.connect(config={"memory_limit": f"{allowed}B", "threads": threads, "temp_directory": str(folder)})
+    return duckdb.connect(
+        config={
+            "memory_limit": f"{allowed}B",
+            "threads": threads,
+            "temp_directory": str(folder),
+            "autoinstall_known_extensions": False,
+        }
+    )
 
 
 def _scan(connection: duckdb.DuckDBPyConnection, source: str, rows: int, threads: int) -> Scan:

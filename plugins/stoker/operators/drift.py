@@ -120,10 +120,11 @@ class MonitorDriftOperator(StokerOperator, SkipMixin):
         if self.on_alert not in ON_ALERT:
             raise ConfigurationError(f"on_alert must be one of {', '.join(ON_ALERT)}; got {self.on_alert!r}.")
         check_name(self.name, "model")
-        drift, store = engine("drift"), self.hook.get_conn()
+        drift, drift_windows, store = engine("drift"), engine("drift_windows"), self.hook.get_conn()
         policy, report = self._policy(), engine("drift_report").ReportPolicy(self.report)
-        office, run = drift.office_of(self.hook.registry, self.name, self.baseline), task_key(context)
-        windows = self._windows(drift, office, run)
+        office = drift_windows.office_of(self.hook.registry, self.name, self.baseline)
+        run = task_key(context)
+        windows = self._windows(office, run)
         judged: list[Reference] = []
         for window in windows:
             reference = drift.monitor_drift(
@@ -159,13 +160,15 @@ class MonitorDriftOperator(StokerOperator, SkipMixin):
         extra = {**{name: reference.summary[name] for name in told}, "drift": reference.digest}
         context["outlet_events"][alias].add(alert_asset(self.name), extra=extra)
 
-    def _windows(self, drift: Any, office: Any, run: str) -> list[Any]:
+    def _windows(self, office: Any, run: str) -> list[Any]:
         store = self.hook.get_conn()
         if not isinstance(self.current, str):
             reference = Reference.from_xcom(self.current, "dataset", "validation", "predictions")
             predictions = None if self.predictions is None else Reference.from_xcom(self.predictions, "predictions")
-            return [drift.current_of(store, self.name, reference, window=self.window, predictions=predictions)]
-        windows: list[Any] = drift.pending(
+            return [
+                engine("drift").current_of(store, self.name, reference, window=self.window, predictions=predictions)
+            ]
+        windows: list[Any] = engine("drift_windows").pending(
             store, office, check_name(self.current, "dataset"), run=run, window=self.window
         )
         return windows
