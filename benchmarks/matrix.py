@@ -2,7 +2,7 @@
 
 ::
 
-    make matrix                 # all rows, three to eight minutes each
+    make matrix                 # all rows, five to eight minutes each
     make matrix ROWS="pandas3"  # only these
 
 Each row is an environment of its own under ``.matrix/``: the lock file's versions, but for the packages that the row names. A Python
@@ -26,6 +26,7 @@ _ROOMS = ("loading", "engines", "operators", "dags", "triggers", "sensors", "hoo
 _TESTS = [f"tests/{room}" for room in _ROOMS]
 SHOWN = ("apache-airflow", "great-expectations", "evidently", "scikit-learn", "pandas", "pyarrow", "boto3")
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
+_SUMMED_UP = re.compile(r"\d (passed|failed|errors?)\b.* in \d")
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,15 @@ def _run(row: Row) -> tuple[dict[str, str], str, bool]:
     log = FOLDER / f"{row.name}.log"
     with log.open("w") as out:
         code = subprocess.run(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, check=False).returncode
-    lines = log.read_text().strip().splitlines()
-    print(f"{row.name}: {lines[-1]}" + (f"; see {log}" if code else ""), flush=True)
-    return versions, lines[-1].strip("= "), code != 0
+    outcome = outcome_of(log.read_text())
+    print(f"{row.name}: {outcome}" + (f"; see {log}" if code else ""), flush=True)
+    return versions, outcome, code != 0
+
+
+def outcome_of(log: str) -> str:
+    """The line with which pytest sums up; libraries that warn at the end may write below it."""
+    lines = log.strip().splitlines()
+    return next((line for line in reversed(lines) if _SUMMED_UP.search(line)), lines[-1]).strip("= ")
 
 
 def _install(row: Row, python: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.matrix import ROWS, SHOWN, Row
+from benchmarks.matrix import ROWS, SHOWN, Row, outcome_of
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
@@ -52,3 +52,12 @@ def test_the_package_asks_for_nothing_older_than_the_oldest_row() -> None:
         if package in RANGES and version.startswith("=="):
             assert f">={version[2:]}" in {str(one) for one in RANGES[package]}, package
     assert f">={oldest.python}," in f"{PROJECT['requires-python']},"
+
+
+def test_a_row_tells_what_pytest_said_also_when_a_library_warns_after_it() -> None:
+    assert (
+        outcome_of("...\n12 passed, 3 warnings in 4.56s\n[warning ] deprecated in 3.0\n")
+        == "12 passed, 3 warnings in 4.56s"
+    )
+    assert outcome_of("FAILED a\n== 1 failed, 2 passed in 4.5s ==\n") == "1 failed, 2 passed in 4.5s"
+    assert outcome_of("no module named pytest\n") == "no module named pytest"
