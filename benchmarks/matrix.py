@@ -25,7 +25,7 @@ FOLDER = ROOT / ".matrix"
 _ROOMS = ("loading", "engines", "operators", "dags", "triggers", "sensors", "hooks", "cli", "format", "test_compat.py")
 _TESTS = [f"tests/{room}" for room in _ROOMS]
 SHOWN = ("apache-airflow", "great-expectations", "evidently", "scikit-learn", "pandas", "pyarrow", "boto3")
-_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 _SUMMED_UP = re.compile(r"\d (passed|failed|errors?)\b.* in \d")
 
 

@@ -399,6 +399,7 @@ def test_references_of_data_and_of_predictions_mean_their_window(store: MemorySt
 # Reports
 
 
+@pytest.mark.evidently
 def test_a_report_comes_with_an_alert(store: MemoryStore) -> None:
     office, policy = in_office(store), {"report": ReportPolicy(sample=200)}
     quiet, loud = (monitor(store, office, month(store, f"2013-0{n}", shift=1.0), **policy) for n in (2, 3))
@@ -456,6 +457,7 @@ def test_a_drift_without_figures_has_the_same_verdict(store: MemoryStore, monkey
     assert failed == {**plain, "figures": None}
 
 
+@pytest.mark.evidently
 def test_a_personal_column_is_judged_and_not_shown(store: MemoryStore) -> None:
     office = in_office(store, personal_columns=["carrier"])
     judged = monitor(store, office, month(store), report=ReportPolicy("always"))

@@ -98,6 +98,7 @@ def test_without_the_argument_the_same_checks_tell_them(store):
     assert (document["personal_columns"], CANARY in str(document)) == ([], True)
 
 
+@pytest.mark.evidently
 def test_no_figure_reason_or_report_of_what_follows_tells_one(store, caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(evaluation, "smoke_test", lambda *_, **__: Verdict(Outcome.PASS, ("It loads.",), {}))

@@ -164,13 +164,21 @@ def _shown(value: Any) -> Any:
 
 
 def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
+    if pa.types.is_large_string(column.type):
+        return _texts(column)
     if pa.types.is_boolean(column.type) and column.null_count:
         column = column.cast(pa.float64())
-    series = cast("pd.Series[Any]", column.to_pandas())
-    if pa.types.is_large_string(column.type):
-        # scikit-learn's imputers know NaN as a missing text, but not None.
-        return series.where(series.notna(), np.nan)
-    return series
+    return cast("pd.Series[Any]", column.to_pandas())
+
+
+def _texts(column: pa.ChunkedArray) -> pd.Series[Any]:
+    """Texts as objects, which equal ones share, also under pandas 3, which has a type of its own for them.
+
+    A missing one is NaN: scikit-learn's imputers do not know None.
+    """
+    encoded = column.dictionary_encode().combine_chunks()
+    texts = np.append(encoded.dictionary.to_numpy(zero_copy_only=False), np.nan)
+    return pd.Series(texts[encoded.indices.fill_null(len(texts) - 1).to_numpy()], dtype=object)
 
 
 def _hashable(column: pa.ChunkedArray) -> pd.Series[Any]:
