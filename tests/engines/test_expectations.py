@@ -16,7 +16,7 @@ from stoker.errors import ConfigurationError
 BETWEEN = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "n", "min_value": 0, "max_value": 9}}
 FRAME = pd.DataFrame({
     "n": np.arange(1000, dtype="float64"),
-    "s": ["a", np.nan] * 500,
+    "s": pd.Series(["a", np.nan] * 500, dtype=object),  # as stoker.engines.frames makes it
     "t": pd.date_range("2013-01-01", periods=1000, freq="h", tz="UTC"),
 })
 
