@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import resource
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stoker.engines.file_formats import read_file
-from stoker.errors import UnreadableData
+from stoker.engines.file_formats import estimate_file, read_file
+from stoker.errors import StoreUnavailable, UnreadableData
 
 CSV = b"code,n\n" + b"".join(b"%03d,%d\n" % (number, number) for number in range(1000))
 JSON = b'{"n": 1, "code": "a"}\n{"n": 2, "code": null}\n'
@@ -53,6 +54,19 @@ def test_a_name_in_capitals_is_the_same_format(reading):
 def test_an_empty_file_is_refused_by_name(reading, name):
     with pytest.raises(UnreadableData, match=rf"'{name}' is empty \(0 bytes\)"):
         reading(name, b"")
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.csv.gz", "a.jsonl", "a.jsonl.gz"])
+@pytest.mark.parametrize("read", [read_file, estimate_file])
+def test_a_file_that_could_not_be_opened_is_not_said_to_be_broken(tmp_path, read, name):
+    (tmp_path / name).write_bytes(b"anything")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        with pytest.raises(StoreUnavailable, match=f"'{name}' must let it be read.*Too many open files"):
+            read(tmp_path / name, name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a", "a.csv.zip", "a.pkl"])

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from stoker.engines import footprints
 from stoker.engines.nesting import MAX_LINE, check_nesting
-from stoker.errors import UnreadableData
+from stoker.errors import StoreUnavailable, UnreadableData
+from stoker.store.files import is_of_disk
 
 # ValueError: column names that are no UTF-8; the last two: gzip that was cut or damaged.
 _BROKEN = (pa.ArrowException, OSError, ValueError, EOFError, zlib.error)
@@ -34,6 +35,7 @@ def read_file(path: Path, name: str, text_columns: Collection[str] = ()) -> pa.T
     :param name: what it is called, for the format and for messages.
     :param text_columns: columns of a CSV file that are text even where they look like numbers or dates.
     :raises UnreadableData: when the file is empty, truncated, or not what its name says.
+    :raises StoreUnavailable: when the disk that it lies on fails.
     """
     with _opened_as(path, name) as kind:
         table = kind.read(path, text_columns)
@@ -46,6 +48,7 @@ def estimate_file(path: Path, name: str, text_columns: Collection[str] = ()) -> 
     """Bytes of the table that :func:`read_file` would give, told from the footer or the beginning of the file.
 
     :raises UnreadableData: as :func:`read_file`, as far as one can see from there.
+    :raises StoreUnavailable: as :func:`read_file`.
     """
     with _opened_as(path, name) as kind:
         return kind.estimate(path, name, text_columns)
@@ -63,11 +66,15 @@ def _opened_as(path: Path, name: str) -> Iterator[_Format]:
     kind = next((known for suffix, known in _FORMATS.items() if name.lower().endswith(suffix)), None)
     if kind is None:
         raise UnreadableData(f"A data file must end in {', '.join(_FORMATS)}; got {name!r}. Convert or rename it.")
-    if path.stat().st_size == 0:
-        raise UnreadableData(f"A data file must hold rows; {name!r} is empty (0 bytes). Write it again.")
     try:
+        if path.stat().st_size == 0:
+            raise UnreadableData(f"A data file must hold rows; {name!r} is empty (0 bytes). Write it again.")
         yield kind
     except _BROKEN as error:
+        if is_of_disk(error):
+            raise StoreUnavailable(
+                f"The disk of {name!r} must let it be read; it failed: {error}. See to the disk and to permissions, and try again."
+            ) from error
         raise UnreadableData(
             f"{name!r} must be a whole and valid {''.join(Path(name).suffixes[-2:])} file; reading it gave: {error}. "
             "Write it again, or correct its name."

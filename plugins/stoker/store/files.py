@@ -28,12 +28,17 @@ def scratch() -> Iterator[Path]:
             made = True
             yield Path(folder)
     except OSError as error:
-        if made and error.errno not in _DISK_REFUSALS:
+        if made and not is_of_disk(error):
             raise
         raise StoreUnavailable(
             f"The local disk must take temporary files; it failed: {error}. Make room, or set TMPDIR to a folder that has some, and "
             "try again."
         ) from error
+
+
+def is_of_disk(error: Exception) -> bool:
+    """Whether the disk refused a call, so that the same call may work later; no file says so by being damaged."""
+    return isinstance(error, OSError) and error.errno in _DISK_REFUSALS
 
 
 @contextmanager
