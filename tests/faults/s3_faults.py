@@ -17,7 +17,7 @@ from botocore.awsrequest import AWSResponse
 from urllib3.exceptions import ProtocolError
 from urllib3.exceptions import ReadTimeoutError as SlowBody
 
-from stoker.errors import ConfigurationError, IntegrityError, StokerError, StoreNotWritable, TransportError
+from stoker.errors import ConfigurationError, IntegrityError, NotFound, StokerError, StoreNotWritable, TransportError
 from stoker.store.memory import MemoryStore
 from stoker.store.retries import Patience
 from stoker.store.s3_objects import S3Store
@@ -120,7 +120,10 @@ FAULTS = {
     "403 RequestTimeTooSkewed": Fault(
         _says(403, "RequestTimeTooSkewed"), (ConfigurationError, TransportError), passing=False
     ),
-    "404 NoSuchBucket": Fault(_says(404, "NoSuchBucket"), (ConfigurationError, TransportError), passing=False),
+    # The answer to a HEAD has no body: a bucket that is gone looks like a key that is gone.
+    "404 NoSuchBucket": Fault(
+        _says(404, "NoSuchBucket"), (ConfigurationError, NotFound, TransportError), passing=False
+    ),
     "timeout before": Fault(_never_sent),
     "timeout after": Fault(_reply_lost),
     "reset in the body": Fault(_broken_body(True, ProtocolError("Connection broken"))),
