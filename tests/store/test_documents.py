@@ -128,6 +128,28 @@ def test_a_file_for_which_there_is_no_room_is_not_fetched() -> None:
         documents.get_bytes(store, stored.sha256, "The model file")
 
 
+class _Damaging(MemoryStore):
+    """Its first answer is damaged on the way."""
+
+    damaged = False
+
+    def read(self, key: str) -> bytes:
+        data = super().read(key)
+        if self.damaged:
+            return data
+        self.damaged = True
+        return bytes([data[0] ^ 1]) + data[1:]
+
+
+def test_what_was_damaged_on_its_way_is_read_once_more() -> None:
+    store = _Damaging()
+    digest = documents.put_document(store, {"kind": "note"})
+    assert documents.get_document(store, digest)["kind"] == "note"
+    store.damaged = False
+    assert documents.get_bytes(store, documents.put_bytes(store, b"rows").sha256) == b"rows"
+    assert store.damaged
+
+
 def test_a_file_beyond_the_limit_of_its_reader_is_not_fetched() -> None:
     store = _UnreadStore()
     stored = documents.put_bytes(store, b"12345")

@@ -36,7 +36,7 @@ def get_bytes(store: ObjectStore, digest: str, what: str = "A stored file", *, l
     if limit is not None and size > limit:
         raise TamperedRecord(f"{what} must be at most {limit} bytes; it has {size}, and none was read.", digest=digest)
     if size <= MAX_READ_BYTES:
-        return _checked(store.read(layout.blob(digest)), digest, what)
+        return _read(store, digest, what)
     memory.require(size, what, "Use a smaller model, or a worker with more memory")
     with scratch() as folder:
         path = folder / "file"
@@ -97,7 +97,7 @@ def get_document(store: ObjectStore, digest: str, *kinds: str) -> dict[str, Any]
     :raises UsageError: when it is of another kind.
     """
     what = f"The {' or '.join(kinds) or 'stored'} document {digest[:12]}"
-    document = wire.parse(_checked(store.read(layout.blob(digest)), digest, what), what)
+    document = wire.parse(_read(store, digest, what), what)
     if kinds and document.get("kind") not in kinds:
         raise UsageError(f"{what} is needed; what lies there is of kind {document.get('kind')!r}.")
     return checked_document(document, what)
@@ -107,6 +107,14 @@ def digest_of(path: Path) -> str:
     """The SHA-256 of a local file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(store: ObjectStore, digest: str, what: str) -> bytes:
+    """Bytes that were damaged on their way here are read once more; those that lie there damaged are refused."""
+    data = store.read(layout.blob(digest))
+    if wire.sha256(data) != digest:
+        data = store.read(layout.blob(digest))
+    return _checked(data, digest, what)
 
 
 def _checked(data: bytes, digest: str, what: str) -> bytes:
