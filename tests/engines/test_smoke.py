@@ -143,7 +143,8 @@ def test_types_that_nobody_trusts_are_refused_and_the_policy_can_trust_them(stor
 )
 def test_each_way_to_fail_has_its_own_reason(store, candidate, way, code):
     changed, names = _odd(store, candidate, way)
-    assert _code(smoke_test(store, changed, trusted=names)) == code
+    verdict = smoke_test(store, changed, trusted=names)
+    assert _code(verdict) == code, verdict.reasons
 
 
 @pytest.mark.parametrize("limit", ["wall", "cpu"])

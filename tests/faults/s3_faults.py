@@ -122,7 +122,7 @@ FAULTS = {
     ),
     # The answer to a HEAD has no body: a bucket that is gone looks like a key that is gone.
     "404 NoSuchBucket": Fault(
-        _says(404, "NoSuchBucket"), (ConfigurationError, NotFound, TransportError), passing=False
+        _says(404, "NoSuchBucket"), (ConfigurationError, NotFound, IntegrityError, TransportError), passing=False
     ),
     "timeout before": Fault(_never_sent),
     "timeout after": Fault(_reply_lost),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stoker.core import wire
-from stoker.errors import InvalidName, NotFound, StoreUnavailable, TamperedRecord
+from stoker.errors import ConfigurationError, InvalidName, NotFound, StokerError, StoreUnavailable, TamperedRecord
 from stoker.registry.audit import AuditReport, verify
 from stoker.registry.entries import entry_key
 from stoker.registry.registry import Registry
@@ -15,6 +15,7 @@ from stoker.store import layout
 from stoker.store.base import ObjectStore
 from stoker.store.memory import MemoryStore
 from tests.registry.cases import ALICE, MODEL, grow, manifest, promote, register, rollback
+from tests.support.filled import fill
 from tests.support.hostile import HOSTILE_NAMES
 
 Edit = Callable[[dict[str, Any]], Any]
@@ -323,15 +324,17 @@ def test_a_forged_registration_is_named(document: dict[str, Any]) -> None:
         Registry(store).version(MODEL, 1)
 
 
-def test_an_audit_that_could_not_read_finds_nothing() -> None:
+@pytest.mark.parametrize("failure", [StoreUnavailable("down"), ConfigurationError("the clock is wrong")])
+@pytest.mark.parametrize("broken", ["models/", "blobs/"])
+def test_an_audit_that_could_not_read_finds_nothing(grown: ObjectStore, broken: str, failure: StokerError) -> None:
     class Broken(MemoryStore):
         def read(self, key: str) -> bytes:
-            raise StoreUnavailable("down")
+            if key.startswith(broken):
+                raise failure
+            return super().read(key)
 
-    store = Broken()
-    store.create(entry_key(MODEL, 1), b"{}")
-    with pytest.raises(StoreUnavailable):
-        verify(store, MODEL)
+    with pytest.raises(type(failure)):
+        verify(fill(Broken(), grown), MODEL)
 
 
 def _replaced(store: ObjectStore, seq: int, change: dict[str, Any]) -> None:

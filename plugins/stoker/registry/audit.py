@@ -10,7 +10,15 @@ from typing import Any, TypeVar
 from stoker.core import wire
 from stoker.core.names import check_name
 from stoker.core.records import StoredFile
-from stoker.errors import ConflictError, IntegrityError, NotFound, TamperedRecord, UsageError, VerdictError
+from stoker.errors import (
+    ConfigurationError,
+    ConflictError,
+    IntegrityError,
+    NotFound,
+    TamperedRecord,
+    UsageError,
+    VerdictError,
+)
 from stoker.registry import derived
 from stoker.registry.archives import Archive
 from stoker.registry.changes import Register
@@ -166,6 +174,8 @@ class _Audit:
         """What ``read`` returns; what it raises is taken down, under the record that the error names or else under ``key``."""
         try:
             return read()
+        except ConfigurationError:  # a store that refuses this machine, as for its clock, or that is not there
+            raise
         except _FINDINGS as error:
             self.report(error.details.get("record", key), error.message)
             return None
