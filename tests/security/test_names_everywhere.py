@@ -132,15 +132,18 @@ def watched() -> Iterator[list[str]]:
 
 
 def outside(paths: list[str], root: Path) -> list[str]:
-    """Those that lie neither below the root nor, being one plain part, below a folder that was entered from it."""
-    code = (*map(str, sys.path), sys.prefix, sys.base_prefix, "/usr")
+    """Those that lie neither below the root nor, being one plain part, below a folder that was entered from it.
+
+    Code, and the folders that root and code lie in, are looked at whatever the names are.
+    """
+    code = [one for one in (*sys.path, sys.prefix, sys.base_prefix, "/usr") if one]
     return [
         path
         for path in paths
         if not path.startswith(str(root))
         and not re.fullmatch(r"(?!\.\.?$)[A-Za-z0-9._=-]+", path)
-        and not path.startswith(tuple(one for one in code if one))
-        and root.is_relative_to(path) is False
+        and not path.startswith(tuple(code))
+        and not any(Path(one).is_relative_to(path) for one in (root, *code))
     ]
 
 
