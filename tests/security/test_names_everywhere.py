@@ -134,9 +134,10 @@ def watched() -> Iterator[list[str]]:
 def outside(paths: list[str], root: Path) -> list[str]:
     """Those that lie neither below the root nor, being one plain part, below a folder that was entered from it.
 
-    Code, and the folders that root and code lie in, are looked at whatever the names are.
+    Code, the folders that root and code lie in, and what the C library asks when a thread frees memory, are looked at whatever the
+    names are.
     """
-    code = [one for one in (*sys.path, sys.prefix, sys.base_prefix, "/usr") if one]
+    code = [one for one in (*sys.path, sys.prefix, sys.base_prefix, "/usr", "/proc/sys/vm/overcommit_memory") if one]
     return [
         path
         for path in paths
