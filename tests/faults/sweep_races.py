@@ -57,11 +57,20 @@ class FastClock:
 
 
 def race(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *, writers: int, seconds: float, grace: float, seed: int
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    writers: int,
+    seconds: float,
+    grace: float,
+    seed: int,
+    pause: float = 0.0,
 ) -> Outcome:
     """Let writers and a sweep run against each other.
 
     :param grace: how long a day takes, in seconds; every call of a writer must be much shorter.
+    :param pause: most seconds between two calls of a writer. In a store that grows faster than a sweep looks through it, no sweep
+        comes to remove anything before it is killed.
     """
     clock = FastClock(GREEDY.grace.total_seconds() / grace)
     # A lease must be long enough for a removal and short enough for a writer to see its end.
@@ -70,7 +79,7 @@ def race(
     home = Installation(monkeypatch, LocalStore(folder), clock=clock)
     until = time.monotonic() + seconds
     told: Any = FORK.Queue()
-    crew = [FORK.Process(target=_write, args=(home, until, seed + number, told)) for number in range(writers)]
+    crew = [FORK.Process(target=_write, args=(home, until, seed + number, pause, told)) for number in range(writers)]
     for one in crew:
         one.start()
     killed, chance = 0, random.Random(seed)
@@ -96,7 +105,7 @@ def race(
     )
 
 
-def _write(home: Installation, until: float, seed: int, told: Any) -> None:
+def _write(home: Installation, until: float, seed: int, pause: float, told: Any) -> None:
     chance, acknowledged, refused = random.Random(seed), 0, 0
     registry = Registry(home.store, clock=home.clock)
     while time.monotonic() < until:
@@ -107,6 +116,7 @@ def _write(home: Installation, until: float, seed: int, told: Any) -> None:
             refused += 1
         else:
             acknowledged += 1
+        time.sleep(chance.uniform(0.0, pause))
     told.put((acknowledged, refused))
 
 

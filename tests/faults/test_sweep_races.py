@@ -23,7 +23,7 @@ def test_a_sweep_that_is_killed_again_and_again_lets_nothing_dangle(
 def test_many_writers_and_a_sweep_that_is_killed_for_minutes_let_nothing_dangle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = race(tmp_path, monkeypatch, writers=8, seconds=180, grace=8, seed=SEED)
+    found = race(tmp_path, monkeypatch, writers=8, seconds=180, grace=8, seed=SEED, pause=0.5)
     with capsys.disabled():
         print(
             f"\n8 writers against a sweep that was killed {found.killed} times: {found.acknowledged:,} acknowledged, "
