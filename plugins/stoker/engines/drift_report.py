@@ -6,18 +6,16 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stoker.core.drift import DriftPolicy
 from stoker.core.records import StoredFile
 from stoker.engines.canonical import canonical
-from stoker.engines.frames import stored_file, to_frame
-from stoker.engines.scans import connect
+from stoker.engines.frames import to_frame
+from stoker.engines.scans import scan_documents
 from stoker.errors import ConfigurationError, StokerError
 from stoker.store.base import ObjectStore
-from stoker.store.documents import get_document, get_file, put_bytes
-from stoker.store.files import scratch
+from stoker.store.documents import get_document, put_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,19 +97,12 @@ def _failed(reason: str) -> dict[str, Any]:
 
 def _sample(store: ObjectStore, digests: Sequence[str], columns: Sequence[str], policy: ReportPolicy) -> pd.DataFrame:
     """At most ``sample`` rows of all datasets together; the same for the same seed."""
-    with scratch() as folder, connect(folder, threads=1) as connection:  # a reservoir is repeatable only in one thread
-        paths = []
-        for place, digest in enumerate(digests):
-            document = get_document(store, digest, "dataset")
-            paths.append(str(Path(folder, f"{place}.parquet")))
-            get_file(
-                store, stored_file(document).sha256, Path(paths[-1]), f"The rows of dataset {document['dataset']!r}"
-            )
-        rows = connection.read_parquet(paths, union_by_name=True)
-        known = [name for name in columns if name in rows.columns]
-        wanted = ", ".join('"' + name.replace('"', '""') + '"' for name in known)
-        table = connection.sql(
-            f"SELECT {wanted} FROM rows USING SAMPLE reservoir({policy.sample} ROWS) REPEATABLE ({policy.seed})"  # noqa: S608 - quoted
+    documents = [get_document(store, digest, "dataset") for digest in digests]
+    # A reservoir is repeatable only in one thread.
+    with scan_documents(store, documents, memory_limit="1GB", threads=1) as scan:
+        wanted = ", ".join('"' + name.replace('"', '""') + '"' for name in columns if name in scan.types)
+        table = scan.connection.sql(
+            f"SELECT {wanted} FROM {scan.source} USING SAMPLE reservoir({policy.sample} ROWS) REPEATABLE ({policy.seed})"  # noqa: S608 - quoted
         ).to_arrow_table()
     return to_frame(canonical(table))
 

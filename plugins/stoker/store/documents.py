@@ -112,9 +112,7 @@ def digest_of(path: Path) -> str:
 def _read(store: ObjectStore, digest: str, what: str) -> bytes:
     """Bytes that were damaged on their way here are read once more; those that lie there damaged are refused."""
     data = store.read(layout.blob(digest))
-    if wire.sha256(data) != digest:
-        data = store.read(layout.blob(digest))
-    return _checked(data, digest, what)
+    return data if wire.sha256(data) == digest else _checked(store.read(layout.blob(digest)), digest, what)
 
 
 def _checked(data: bytes, digest: str, what: str) -> bytes:
